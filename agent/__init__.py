@@ -1,0 +1,1 @@
+"""The inspection agent: settings, wiring, Python API and command line."""

@@ -1,0 +1,1 @@
+"""Perception experts: each turns an image into a calibrated reading with regions."""
