@@ -57,13 +57,14 @@ class ImageRef(Value):
     """Names an image without holding its pixels.
 
     `sha256` is taken over the decoded RGB pixels and the size, so that two files with equal pixels are
-    the same image.
+    the same image. `notes` say what decoding had to change ("16-bit read as 12-bit", "first of 3 frames").
     """
 
     path: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     width_px: int = Field(gt=0)
     height_px: int = Field(gt=0)
+    notes: tuple[str, ...] = ()
 
 
 class Box(Value):
