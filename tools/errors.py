@@ -14,7 +14,7 @@
         ├── VlmServerError          vlm_server_error     5xx or 429                 (retryable)
         ├── VlmRejected             vlm_rejected         4xx: the request itself
         ├── VlmRefused              vlm_refused          the model declined
-        ├── VlmTruncated            vlm_truncated        finish_reason is "length"  (retryable)
+        ├── VlmTruncated            vlm_truncated        finish_reason is "length"
         └── VlmInvalid              vlm_invalid          reply breaks its schema    (retryable)
 
 Each message is one line that says what is wrong and what to do about it.
@@ -114,10 +114,9 @@ class VlmRefused(VlmError):
 
 
 class VlmTruncated(VlmError):
-    """The reply hit its token limit before it was complete."""
+    """The reply hit its token limit before it was complete; the same request would hit it again."""
 
     kind = "vlm_truncated"
-    retryable = True
 
 
 class VlmInvalid(VlmError):
