@@ -5,6 +5,7 @@
     │   ├── ImageMissing            image_missing
     │   ├── ImageUnreadable         image_unreadable
     │   └── ImageTooLarge           image_too_large
+    ├── ArtifactError               artifact         a picture or an array cannot be kept or found on disk
     ├── ExpertError                 expert           a measurement cannot be made
     │   ├── ExpertUnavailable       expert_unavailable   weights or a package are missing
     │   └── ViewMismatch            view_mismatch        query and reference do not show the same view
@@ -54,6 +55,12 @@ class ImageTooLarge(ImageError):
     """The picture is over the pixel limit; it was refused before it was decoded."""
 
     kind = "image_too_large"
+
+
+class ArtifactError(ToolError):
+    """A picture or an array of an inspection cannot be written to disk, or is not there to be read."""
+
+    kind = "artifact"
 
 
 class ExpertError(ToolError):
