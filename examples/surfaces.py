@@ -53,17 +53,23 @@ def cloud(seed: int, cell_px: float | tuple[float, float], octaves: int = 4) -> 
 
 def disc(centre: Point, radius: float, soft: float = 1.4) -> Linear:
     """Filled circle."""
-    return _edge(radius - np.hypot(X - centre[0], Y - centre[1]), soft)
+    shape = np.zeros((SCENE_PX, SCENE_PX), dtype=np.float32)
+    window = _around(centre, radius + soft, radius + soft)
+    shape[window] = _edge(radius - np.hypot(X[window] - centre[0], Y[window] - centre[1]), soft)
+    return shape
 
 
 def rectangle(
     centre: Point, half_width: float, half_height: float, corner: float = 0.0, soft: float = 1.4
 ) -> Linear:
     """Filled upright rectangle with rounded corners."""
-    dx = np.abs(X - centre[0]) - (half_width - corner)
-    dy = np.abs(Y - centre[1]) - (half_height - corner)
+    shape = np.zeros((SCENE_PX, SCENE_PX), dtype=np.float32)
+    window = _around(centre, half_width + soft, half_height + soft)
+    dx = np.abs(X[window] - centre[0]) - (half_width - corner)
+    dy = np.abs(Y[window] - centre[1]) - (half_height - corner)
     outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0)
-    return _edge(corner - outside, soft)
+    shape[window] = _edge(corner - outside, soft)
+    return shape
 
 
 def stroke(points: Sequence[Point], width: float) -> Linear:
@@ -95,7 +101,10 @@ def lettering(words: str, at: Point, size: float, width: int = 2, *, upward: boo
 
 def union(shapes: Sequence[Linear]) -> Linear:
     """Coverage of all shapes together."""
-    return np.asarray(np.maximum.reduce(list(shapes)), dtype=np.float32)
+    total = shapes[0].copy()
+    for shape in shapes[1:]:
+        np.maximum(total, shape, out=total)
+    return total
 
 
 def grow(coverage: Linear, by_px: int) -> Linear:
@@ -152,6 +161,13 @@ def mirrored(slope_x: Linear, slope_y: Linear, lamps: Sequence[Lamp], distance_p
         cosine = (ray_x * x + ray_y * y + ray_z * z) / length
         total += power * np.exp(-(1 - cosine) / width)
     return np.asarray(total, dtype=np.float32)
+
+
+def _around(centre: Point, reach_x: float, reach_y: float) -> tuple[slice, slice]:
+    """Rows and columns within reach of a point: drawing many small shapes would else cost a scene each."""
+    (x, y) = centre
+    rows = slice(max(0, math.floor(y - reach_y)), max(0, math.ceil(y + reach_y) + 1))
+    return rows, slice(max(0, math.floor(x - reach_x)), max(0, math.ceil(x + reach_x) + 1))
 
 
 def _edge(inside_px: Linear, soft: float) -> Linear:

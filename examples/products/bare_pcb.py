@@ -100,11 +100,10 @@ def _paint(board: Linear, metal: Linear, pads: Linear, holes: Sequence[tuple[Poi
 
     ink = np.clip(_print() * (1 - opening) * np.clip(1.05 + 0.10 * cloud(15, 9, 2), 0, 1), 0, 1)
     scene = lay(scene, PRINT, np.asarray(0.92 * ink, dtype=np.float32))
-    for at, ring, _ in holes:
-        drill = 0.52 * ring
-        scene = lay(scene, DRILLED, disc(at, drill, 2.5))
-        wall = disc(at, drill, 2) * (1 - disc((at[0] - 2.2, at[1] - 2.8), drill, 2))
-        scene = lay(scene, GOLD, np.asarray(0.55 * wall, dtype=np.float32))
+    drilled = union([disc(at, 0.52 * ring, 2.5) for at, ring, _ in holes])
+    seen_through = union([disc((at[0] - 2.2, at[1] - 2.8), 0.52 * ring, 2) for at, ring, _ in holes])
+    scene = lay(scene, DRILLED, drilled)
+    scene = lay(scene, GOLD, np.asarray(0.55 * drilled * (1 - seen_through), dtype=np.float32))
 
     edge = np.clip(blur(board, 2) - 0.97 * rectangle((640, 640), 582, 582, 24, 3), 0, 1) * board
     scene = lay(scene, LAMINATE, np.asarray(0.8 * edge, dtype=np.float32))
