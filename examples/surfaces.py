@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 
 from examples.camera import SCENE_PX
 from examples.products import Linear
@@ -88,15 +89,18 @@ def polygon(points: Sequence[Point]) -> Linear:
     return np.asarray(canvas / np.float32(255), dtype=np.float32)
 
 
-def lettering(words: str, at: Point, size: float, width: int = 2, *, upward: bool = False) -> Linear:
-    """Plotter-like text, as silkscreen and embossing use; `at` is its lower left corner."""
-    canvas = np.zeros((SCENE_PX, SCENE_PX), dtype=np.uint8)
-    origin = (round(at[0]), round(at[1]))
-    cv2.putText(canvas, words, origin, cv2.FONT_HERSHEY_SIMPLEX, size, 255, width, cv2.LINE_AA)
+def lettering(
+    words: str, at: Point, size_px: float, weight_px: float = 0.8, *, upward: bool = False
+) -> Linear:
+    """Text as silkscreen and embossing have it; `at` is the left end of its base line."""
+    sheet = Image.new("L", (SCENE_PX, SCENE_PX))
+    font = ImageFont.load_default(size=size_px)  # ships with Pillow: the same letters everywhere
+    ImageDraw.Draw(sheet).text(
+        at, words, fill=255, font=font, anchor="ls", stroke_width=weight_px, stroke_fill=255
+    )
     if upward:
-        turn = cv2.getRotationMatrix2D((float(at[0]), float(at[1])), 90, 1.0)
-        canvas = np.asarray(cv2.warpAffine(canvas, turn, (SCENE_PX, SCENE_PX)), dtype=np.uint8)
-    return np.asarray(canvas / np.float32(255), dtype=np.float32)
+        sheet = sheet.rotate(90, Image.Resampling.BILINEAR, center=at)
+    return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 
 def union(shapes: Sequence[Linear]) -> Linear:

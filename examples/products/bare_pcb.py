@@ -191,15 +191,15 @@ def _print() -> Linear:
     marks = [_frame(CHIP, 150, 150), disc((x - 175, y - 175), 8)]
     for i, ((px, py), upright) in enumerate(PARTS):
         marks.append(_frame((px, py), 32 if upright else 64, 64 if upright else 32))
-        marks.append(lettering(f"C{i + 1}", (px - 20, py - 74) if upright else (px - 108, py + 9), 0.75))
+        marks.append(lettering(f"C{i + 1}", (px - 20, py - 74) if upright else (px - 108, py + 9), 24))
     marks.append(_frame(SOIC, 42, 96))
     marks.append(disc((SOIC[0] - 26, SOIC[1] - 76), 6))
-    marks.append(lettering("U2", (SOIC[0] - 22, SOIC[1] - 110), 0.8))
-    marks.append(lettering("U1", (x + 130, y - 258), 0.8))
+    marks.append(lettering("U2", (SOIC[0] - 22, SOIC[1] - 110), 25))
+    marks.append(lettering("U1", (x + 130, y - 258), 25))
     marks.append(_frame(((HEADER_X[0] + HEADER_X[1]) / 2, CHIP[1]), 76, 256))
-    marks.append(lettering("J1", (HEADER_X[0] + 18, CHIP[1] - 266), 0.8))
-    marks.append(lettering("CTRL-07  REV C", (880, 1140), 0.78))
-    marks.append(lettering("94V-0", (90, 1075), 0.72))
+    marks.append(lettering("J1", (HEADER_X[0] + 18, CHIP[1] - 266), 25))
+    marks.append(lettering("CTRL-07  REV C", (880, 1140), 26))
+    marks.append(lettering("94V-0", (90, 1075), 23))
     return union(marks)
 
 

@@ -83,8 +83,8 @@ def _foil() -> Linear:
     pressed = 0.9 * diamonds.astype(np.float32) * _sealed() * (1 - rectangle((314, 520), 24, 205, 6))
     waves = 26 * cloud(53, (500, 340), 2)
     words = union([
-        lettering("LOT 4B27", (326, 700), 1.1, 3, upward=True),
-        lettering("EXP 08/28", (326, 470), 1.1, 3, upward=True),
+        lettering("LOT 4B27", (326, 700), 34, 0.6, upward=True),
+        lettering("EXP 08/28", (326, 470), 34, 0.6, upward=True),
     ])  # fmt: skip
     height = np.asarray(pressed + waves - 4.5 * blur(words, 1.0), np.float32)
     slope_x, slope_y = -relief(height, (1, 0)), -relief(height, (0, 1))
