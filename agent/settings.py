@@ -1,0 +1,127 @@
+"""Settings: explicit beats environment beats file beats default, and each value knows where it came from.
+
+The environment variable of a setting is its name in capitals behind `AGENT_`. The file is TOML:
+`--config FILE`, else `AGENT_CONFIG`, else `settings.toml` in the user's configuration folder. A file in the
+working directory is never read unasked: it could send images and keys to a stranger's endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from agent.errors import UsageError
+
+APP = "inspection-agent"
+
+
+class Settings(BaseSettings):
+    """Everything that a user can set; see the descriptions.
+
+    Build it with `Settings.resolve`, which names the file and reports mistakes in one line.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AGENT_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir(APP)),
+        description="folder for the knowledge store, converted models and unfinished inspections",
+    )
+    vlm_url: str | None = Field(
+        None, description="base URL of an OpenAI-compatible endpoint, such as http://localhost:8000/v1"
+    )
+    vlm_model: str | None = Field(
+        None, description="model name; left out, the only one that the endpoint serves"
+    )
+    vlm_key: SecretStr | None = Field(None, description="API key of the endpoint")
+    vlm_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120.0, description="seconds for one answer of the model"
+    )
+    reasoner: Literal["auto", "vlm", "evidence"] = Field(
+        "auto",
+        description="who judges: the model, the measurements alone, or auto: the model if there is one",
+    )
+    planner: Literal["policy", "model"] = Field("policy", description="who plans the steps")
+    expert: str = Field("auto", description="perception expert, or auto")
+    notation: Literal["bbox", "contour", "highlight", "mask", "heatmap"] = Field(
+        "bbox", description="how measured regions are drawn"
+    )
+    knowledge: bool = Field(True, description="whether domain knowledge is looked up")
+    cot: bool = Field(True, description="whether the model thinks step by step before it decides")
+    max_looks: Annotated[int, Field(ge=0, le=6)] = Field(2, description="closer looks at most")
+    max_pixels: Annotated[int, Field(ge=1024)] = Field(64_000_000, description="pixels of an image at most")
+    jobs: Annotated[int, Field(ge=1, le=256)] = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), description="images inspected at a time"
+    )
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def resolve(cls, explicit: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Settings:
+        """Settle every setting.
+
+        Args:
+            explicit: values given by flag or by call; None values count as not given.
+            config: a TOML file; must exist when named.
+
+        Raises:
+            UsageError: a value, a name or the file is wrong; the message names where it came from.
+        """
+        given = {name: value for name, value in (explicit or {}).items() if value is not None}
+        file = _config_file(config)
+        layers: dict[str, Mapping[str, Any]] = {
+            f"file {file}": _read_file(cls, file) if file else {},
+            "environment": EnvSettingsSource(cls)(),
+            "explicit": given,
+        }
+        values: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        for origin, layer in layers.items():
+            values.update(layer)
+            origins.update(dict.fromkeys(layer, origin))
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            raise UsageError(_first_mistake(error, origins)) from error
+        settings._origins.update(origins)
+        return settings
+
+    def origin(self, name: str) -> str:
+        """Where the value of a setting came from: `explicit`, `environment`, `file ...` or `default`."""
+        return self._origins.get(name, "default")
+
+
+def _config_file(named: Path | None) -> Path | None:
+    wanted = named or (Path(os.environ["AGENT_CONFIG"]) if os.environ.get("AGENT_CONFIG") else None)
+    if wanted is not None:
+        if not wanted.is_file():
+            raise UsageError(f"settings file {wanted} does not exist; check --config or AGENT_CONFIG")
+        return wanted
+    usual = Path(platformdirs.user_config_dir(APP)) / "settings.toml"
+    return usual if usual.is_file() else None
+
+
+def _read_file(settings: type[Settings], file: Path) -> Mapping[str, Any]:
+    try:
+        return TomlConfigSettingsSource(settings, toml_file=file)()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"settings file {file} cannot be read: {error}") from error
+
+
+def _first_mistake(error: ValidationError, origins: Mapping[str, str]) -> str:
+    mistake = error.errors()[0]
+    name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
+    origin = origins.get(name, "default")
+    where = f"AGENT_{name.upper()}" if origin == "environment" else f"{name} ({origin})"
+    return f"setting {where}: {mistake['msg'].lower()}"

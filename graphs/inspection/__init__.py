@@ -1,0 +1,1 @@
+"""The inspection of one image as a LangGraph state machine."""

@@ -1,0 +1,40 @@
+"""The last step: everything known becomes the report, which checks itself."""
+
+from __future__ import annotations
+
+from graphs.inspection.state import InspectionState
+from graphs.inspection.step import Outcome, Visit
+from graphs.report import DefectReport, KnowledgePassage
+
+
+def compose(visit: Visit) -> Outcome:
+    """Write the report."""
+    state = visit.state
+    if state.decision is None:
+        raise RuntimeError("compose was reached without a decision")
+    leading = state.measurements.leading
+    templates = state.request.templates or state.recalled_templates
+    report = DefectReport(
+        image=state.request.image,
+        template=leading.reference if leading else (templates[0] if templates else None),
+        product=state.recalled.product or state.request.product,
+        verdict=state.decision.verdict,
+        confidence=state.decision.confidence,
+        reasoner=state.decision.reasoner,
+        summary=state.decision.summary,
+        defects=state.decision.defects,
+        recommendations=state.advice.recommendations,
+        readings=tuple(measured.reading for measured in state.measurements.measured),
+        knowledge=_knowledge(state),
+        plan=state.plan.steps,
+        trace=tuple(state.trace),
+        faults=tuple(state.faults),
+        versions=visit.tools.versions,
+    )
+    return Outcome({"report": report}, f"{report.verdict}, confidence {report.confidence:.2f}")
+
+
+def _knowledge(state: InspectionState) -> tuple[KnowledgePassage, ...]:
+    """Recalled and cited passages, each once."""
+    passages = {passage.id: passage for passage in (*state.recalled.passages, *state.advice.passages)}
+    return tuple(passages.values())

@@ -1,0 +1,107 @@
+"""The steps that judge: reason, look closer, decide."""
+
+from __future__ import annotations
+
+from graphs.inspection.decide import decide as decide_by_rule
+from graphs.inspection.judgement import places_to_look
+from graphs.inspection.perceive import PROMPT_OVERLAY, aligned_reference
+from graphs.inspection.plan import REASON
+from graphs.inspection.step import Outcome, Visit
+from graphs.reasoning import CloseView, Evidence, Opinion
+from knowledge_base.schema import Defect
+from tools.types import Pixels
+from tools.zoom import crop_box, side_by_side
+
+
+async def reason(visit: Visit) -> Outcome:
+    """Ask the reasoner for its opinion on the whole part."""
+    if not visit.state.plan.takes(REASON):
+        return Outcome({}, "not planned")
+    opinion = await visit.tools.reasoner.judge(gather_evidence(visit))
+    return Outcome({"opinions": [opinion]}, _told(opinion))
+
+
+async def reason_from_evidence_instead(visit: Visit) -> Outcome:
+    """The fallback's opinion where the reasoner failed; none if the user wants no fallback."""
+    if visit.tools.fallback is None:
+        return Outcome({}, "no opinion: the reasoner failed and no other may stand in")
+    opinion = await visit.tools.fallback.judge(gather_evidence(visit))
+    return Outcome({"opinions": [opinion]}, f"{_told(opinion)}, standing in for {visit.tools.reasoner.name}")
+
+
+async def look_closer(visit: Visit) -> Outcome:
+    """Enlarge the next doubtful place and ask again, blind to the first answer."""
+    state, images = visit.state, visit.tools.images
+    reading = state.measurements.leading.reading if state.measurements.leading else None
+    place = places_to_look(reading, state.opinions)[state.looks]
+    reference = reference_at_hand(visit)
+    box = crop_box(place, state.request.image.width_px, state.request.image.height_px)
+    picture = side_by_side(images.pixels(state.request.image), reference, box)
+    view = CloseView(
+        number=state.looks + 1,
+        picture=picture,
+        box=box,
+        box_of_interest=place,
+        beside_reference=reference is not None,
+    )
+    opinion = await visit.tools.reasoner.look_closer(gather_evidence(visit), view)
+    return Outcome(
+        {"opinions": [opinion], "looks": state.looks + 1}, f"place {view.number}: {_told(opinion)}"
+    )
+
+
+async def stop_looking(visit: Visit) -> Outcome:
+    """No more looks, where one failed."""
+    return Outcome({"looks": visit.state.request.max_looks}, "no closer look: the model failed")
+
+
+def decide(visit: Visit) -> Outcome:
+    """Weigh opinions, readings and faults."""
+    state = visit.state
+    decision = decide_by_rule(
+        image=state.request.image,
+        intake=state.intake,
+        measurements=state.measurements,
+        opinions=state.opinions,
+        faults=state.faults,
+        reference_seen=reference_at_hand(visit) is not None,
+        reasoner=visit.tools.reasoner.name,
+    )
+    return Outcome({"decision": decision}, f"{decision.verdict}, {len(decision.defects)} defect(s)")
+
+
+def gather_evidence(visit: Visit) -> Evidence:
+    """Load what the state refers to, for one step."""
+    state, tools = visit.state, visit.tools
+    leading = state.measurements.leading
+    return Evidence(
+        image=state.request.image,
+        query=tools.images.pixels(state.request.image),
+        reference=reference_at_hand(visit),
+        reading=leading.reading if leading else None,
+        overlay=tools.artifacts.image(PROMPT_OVERLAY) if tools.artifacts.has(PROMPT_OVERLAY) else None,
+        passages=state.recalled.passages,
+        product=state.recalled.product or state.request.product,
+        known_defects=known_defects(visit),
+        attempt=visit.attempt,
+    )
+
+
+def reference_at_hand(visit: Visit) -> Pixels | None:
+    """A good part to compare with, aligned if an expert aligned it; None if there is none."""
+    if (aligned := aligned_reference(visit)) is not None:
+        return aligned
+    references = visit.state.request.templates or visit.state.recalled_templates
+    return visit.tools.images.pixels(references[0]) if references else None
+
+
+def known_defects(visit: Visit) -> tuple[Defect, ...]:
+    """The product's documented defects; none where no document speaks of it or none can be read."""
+    product = visit.state.recalled.product
+    if product is None or visit.tools.knowledge is None:
+        return ()
+    return tuple(known.entry for known in visit.tools.knowledge().defects(product))
+
+
+def _told(opinion: Opinion) -> str:
+    return f"{opinion.by} says {opinion.judgement} ({opinion.confidence:.2f})"

@@ -1,0 +1,135 @@
+"""The steps that look at pictures: intake, measure, annotate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphs.inspection.prompts import MARKED_REGIONS
+from graphs.inspection.state import Intake, Measured, Measurements
+from graphs.inspection.step import Outcome, Visit
+from tools.errors import ExpertError, ViewMismatch
+from tools.heatmap import heat_limits
+from tools.overlay import draw
+from tools.types import ImageRef, Measurement, Pixels
+from tools.zoom import crop_box, side_by_side
+
+SMALLEST_SIDE_PX = 32
+"""Under this a picture holds too little to inspect."""
+
+FLAT_BELOW = 1.0
+"""Standard deviation in grey levels under which a picture is blank: lens cap, overexposure, empty export."""
+
+PROMPT_OVERLAY = "prompt-overlay"
+"""The overlay as the model is shown it: the strongest regions only."""
+
+
+def intake(visit: Visit) -> Outcome:
+    """Look at the pictures as pictures: can this be inspected at all, and what is odd about it?"""
+    request, images = visit.state.request, visit.tools.images
+    obstacle = _obstacle(request.image, images.pixels(request.image))
+    remarks = [f"{ref.path}: {note}" for ref in (request.image, *request.templates) for note in ref.notes]
+    if any(template.sha256 == request.image.sha256 for template in request.templates):
+        remarks.append("template and query are the same picture, so that no difference can show")
+    update = {"intake": Intake(obstacle=obstacle, remarks=tuple(remarks)), "faults": list(visit.tools.faults)}
+    size = f"{request.image.width_px}x{request.image.height_px} px"
+    return Outcome(update, obstacle or f"{size}, {len(request.templates)} template(s) given")
+
+
+def measure(visit: Visit) -> Outcome:
+    """Let the planned experts measure in turn, until one can."""
+    state, tools = visit.state, visit.tools
+    references = state.request.templates or state.recalled_templates
+    query = tools.images.pixels(state.request.image)
+    passed: list[str] = []
+    failure: ExpertError | None = None
+    for name in state.plan.experts:
+        try:
+            measurement = tools.experts.fitted(name, references).read(query)
+        except ViewMismatch as error:
+            passed.append(f"expert {name} passed: {error}")
+        except ExpertError as error:
+            passed.append(f"expert {name} failed: {error}")
+            failure = error
+        else:
+            measured = _keep(visit, measurement, references[0])
+            measurements = Measurements(measured=(measured,), remarks=tuple(passed))
+            reading = measurement.reading
+            detail = f"{name}: score {reading.score:.2f}, threshold {reading.threshold:.2f}, {reading.zone}"
+            return Outcome({"measurements": measurements}, detail)
+    if failure is not None:
+        raise failure
+    return Outcome({"measurements": Measurements(remarks=tuple(passed))}, "; ".join(passed) or "nothing")
+
+
+def annotate(visit: Visit) -> Outcome:
+    """Draw what was measured: for people always a heat map, overlays and crops only above the normal zone."""
+    state, tools = visit.state, visit.tools
+    measured = state.measurements.leading
+    if measured is None:
+        return Outcome({}, "nothing was measured, so that nothing is drawn")
+    reading, request = measured.reading, state.request
+    query = tools.images.pixels(request.image)
+    map_values = tools.artifacts.map(measured.map_name)
+    limits = heat_limits(reading.calibration)
+    legend = f"{reading.expert} {reading.score:.2f} (threshold {reading.threshold:.2f}): {reading.zone}"
+
+    def marked(limit: int | None = None) -> Pixels:
+        return draw(
+            query,
+            reading.regions,
+            request.notation,
+            map_values=map_values,
+            limits=limits,
+            legend=legend,
+            limit=limit,
+        )
+
+    pictures = {"heatmap": draw(query, (), "heatmap", map_values=map_values, limits=limits, legend=legend)}
+    if reading.zone != "normal":
+        pictures["overlay"] = marked()
+        reference = aligned_reference(visit)
+        for number, region in enumerate(reading.regions[:MARKED_REGIONS], start=1):
+            box = crop_box(region.box, request.image.width_px, request.image.height_px)
+            pictures[f"crop_{number}"] = side_by_side(query, reference, box)
+    if reading.zone == "anomalous" and tools.reasoner.sees:
+        tools.artifacts.put_image(PROMPT_OVERLAY, marked(MARKED_REGIONS))
+    for name, pixels in pictures.items():
+        tools.artifacts.put_image(name, pixels)
+    return Outcome({"pictures": tuple(pictures)}, ", ".join(pictures))
+
+
+def aligned_reference(visit: Visit) -> Pixels | None:
+    """The good part as the query can best be compared with it; None where nothing was measured."""
+    measured = visit.state.measurements.leading
+    if measured is None:
+        return None
+    if measured.aligned_reference_name is not None:
+        return visit.tools.artifacts.image(measured.aligned_reference_name)
+    return visit.tools.images.pixels(measured.reference)
+
+
+def _keep(visit: Visit, measurement: Measurement, reference: ImageRef) -> Measured:
+    """Put the arrays of a measurement where a resumed inspection finds them again."""
+    expert, artifacts = measurement.reading.expert, visit.tools.artifacts
+    map_name, aligned_name = f"map-{expert}", None
+    artifacts.put_map(map_name, measurement.map_values)
+    if measurement.aligned_reference is not None:
+        aligned_name = f"aligned-{expert}"
+        artifacts.put_image(aligned_name, measurement.aligned_reference)
+    return Measured(
+        reading=measurement.reading,
+        reference=reference,
+        map_name=map_name,
+        aligned_reference_name=aligned_name,
+    )
+
+
+def _obstacle(ref: ImageRef, pixels: Pixels) -> str | None:
+    if min(ref.width_px, ref.height_px) < SMALLEST_SIDE_PX:
+        return (
+            f"The image is {ref.width_px}x{ref.height_px} px, too small to inspect: "
+            f"give one of at least {SMALLEST_SIDE_PX} px a side."
+        )
+    if float(np.std(pixels[:: 1 + ref.height_px // 512, :: 1 + ref.width_px // 512])) < FLAT_BELOW:
+        return "The image is blank, all of one colour: check the camera, the light and the export."
+    return None

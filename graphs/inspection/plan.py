@@ -1,0 +1,148 @@
+"""Which steps an inspection takes, and why: the catalogue, and a policy over what is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from graphs.inspection.state import Plan
+from graphs.report import PlanStep
+from tools.types import Value
+
+RECALL_TEMPLATES = "recall_templates"
+RECALL_KNOWLEDGE = "recall_knowledge"
+ANNOTATE = "annotate"
+REASON = "reason"
+LOOK_CLOSER = "look_closer"
+MEASURE = "measure:"
+
+PREFERRED_EXPERTS = ("pair", "patchcore")
+"""With one view of a good part the place-by-place comparison is the sharper instrument, so it goes first."""
+
+
+class Situation(Value):
+    """What is at hand for one inspection."""
+
+    templates: int
+    library: bool
+    knowledge: bool
+    product: str | None
+    experts: tuple[str, ...]
+    expert_choice: str
+    reasoner: str
+    reasoner_sees: bool
+    max_looks: int
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is, or can be found, an image of a good part."""
+        return self.templates > 0 or self.library
+
+    @property
+    def candidate_experts(self) -> tuple[str, ...]:
+        """Experts that may measure here, best first."""
+        if self.expert_choice != "auto":
+            return (self.expert_choice,)
+        return tuple(name for name in PREFERRED_EXPERTS if name in self.experts)
+
+
+class Planner(Protocol):
+    """Makes a plan from what is at hand."""
+
+    async def plan(self, situation: Situation, *, attempt: int = 1) -> Plan:
+        """Choose steps from the catalogue.
+
+        Args:
+            situation: what is at hand.
+            attempt: 1 for the first try, rising with each retry.
+
+        Raises:
+            VlmError: the model behind it gave no usable plan.
+        """
+
+
+class PolicyPlanner:
+    """Takes every step that what is at hand allows, and says why it leaves the others out."""
+
+    async def plan(self, situation: Situation, *, attempt: int = 1) -> Plan:  # noqa: ARG002 - the protocol's
+        """See `Planner.plan`; never fails."""
+        return plan_by_policy(situation)
+
+
+def catalogue(situation: Situation) -> Mapping[str, str]:
+    """The steps that can be taken here, in order, with what each is for."""
+    steps: dict[str, str] = {}
+    if situation.library and not situation.templates:
+        steps[RECALL_TEMPLATES] = "find the good images nearest to the query in the template folder"
+    if situation.has_reference:
+        for name in situation.candidate_experts:
+            steps[MEASURE + name] = _EXPERT_PURPOSE.get(name, f"measure with the expert {name}")
+        steps[ANNOTATE] = "draw what was measured: overlay, heat map, crops"
+    if situation.knowledge:
+        steps[RECALL_KNOWLEDGE] = "look up the product's normal look, its defects, causes and actions"
+    steps[REASON] = "judge the part from the evidence"
+    if situation.reasoner_sees and situation.max_looks > 0:
+        steps[LOOK_CLOSER] = "enlarge a doubtful region beside the same place of the reference, judge again"
+    return steps
+
+
+def plan_by_policy(situation: Situation) -> Plan:
+    """The default plan: all that is possible, each step with its reason."""
+    possible = catalogue(situation)
+    every = (
+        RECALL_TEMPLATES,
+        *(MEASURE + name for name in situation.candidate_experts),
+        RECALL_KNOWLEDGE,
+        ANNOTATE,
+        REASON,
+        LOOK_CLOSER,
+    )
+    steps = tuple(
+        PlanStep(step=step, taken=step in possible, reason=_policy_reason(step, situation)) for step in every
+    )
+    return Plan(by="policy", steps=steps, experts=experts_of(steps))
+
+
+def experts_of(steps: tuple[PlanStep, ...]) -> tuple[str, ...]:
+    """Experts named by the taken measuring steps, in the plan's order."""
+    return tuple(
+        entry.step.removeprefix(MEASURE) for entry in steps if entry.taken and entry.step.startswith(MEASURE)
+    )
+
+
+_EXPERT_PURPOSE = {
+    "pair": "register the reference onto the query and compare them place by place",
+    "patchcore": "compare patches with a memory of good patches, wherever they lie",
+}
+
+
+def _policy_reason(step: str, situation: Situation) -> str:
+    if step == RECALL_TEMPLATES:
+        if situation.templates:
+            return "a template was given by hand"
+        return "the nearest good image serves as the reference" if situation.library else "no template folder"
+    if step == RECALL_KNOWLEDGE:
+        if not situation.knowledge:
+            return "switched off"
+        if situation.product:
+            return f"product named: {situation.product}"
+        return "no product named: only the families of defects are known"
+    if step == REASON:
+        return f"by {situation.reasoner}"
+    if step == LOOK_CLOSER:
+        if not situation.reasoner_sees:
+            return "the evidence reasoner sees no pictures"
+        return f"where model and measurement disagree, at most {situation.max_looks} times"
+    if not situation.has_reference:
+        return "nothing to compare with: no template was given"
+    if step == ANNOTATE:
+        return "what is measured is drawn"
+    return _measuring_reason(step.removeprefix(MEASURE), situation)
+
+
+def _measuring_reason(expert: str, situation: Situation) -> str:
+    if situation.expert_choice != "auto":
+        return "chosen by the user"
+    if expert == situation.candidate_experts[0]:
+        return "a reference of the same view allows a comparison place by place"
+    return "stands in if the reference does not show the same view"

@@ -1,0 +1,35 @@
+"""The step that plans."""
+
+from __future__ import annotations
+
+from graphs.inspection.plan import Situation, plan_by_policy
+from graphs.inspection.step import Outcome, Visit
+
+
+async def plan(visit: Visit) -> Outcome:
+    """Choose the steps."""
+    chosen = await visit.tools.planner.plan(situation_of(visit), attempt=visit.attempt)
+    return Outcome({"plan": chosen}, f"by {chosen.by}: {', '.join(s.step for s in chosen.steps if s.taken)}")
+
+
+async def plan_by_policy_instead(visit: Visit) -> Outcome:
+    """The policy's plan, where the chosen planner failed."""
+    return Outcome(
+        {"plan": plan_by_policy(situation_of(visit))}, "by policy, since the chosen planner failed"
+    )
+
+
+def situation_of(visit: Visit) -> Situation:
+    """What is at hand for this inspection."""
+    request, tools = visit.state.request, visit.tools
+    return Situation(
+        templates=len(request.templates),
+        library=tools.templates is not None,
+        knowledge=tools.knowledge is not None,
+        product=request.product,
+        experts=tools.experts.names,
+        expert_choice=request.expert,
+        reasoner=tools.reasoner.name,
+        reasoner_sees=tools.reasoner.sees,
+        max_looks=request.max_looks,
+    )

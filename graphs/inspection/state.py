@@ -1,0 +1,124 @@
+"""What travels between the steps of an inspection: references and values, never pixels or handles."""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from graphs.reasoning import Opinion
+from graphs.report import (
+    Defect,
+    DefectReport,
+    Fault,
+    KnowledgePassage,
+    PlanStep,
+    Recommendation,
+    TraceEntry,
+    Verdict,
+)
+from tools.types import ExpertReading, ImageRef, Notation, UnitFloat, Value
+
+PlannerName: TypeAlias = Literal["policy", "model"]
+ReasonerChoice: TypeAlias = Literal["auto", "vlm", "evidence"]
+
+
+class Request(Value):
+    """What the user asked for. `templates` are good images given by hand, best first."""
+
+    image: ImageRef
+    templates: tuple[ImageRef, ...] = ()
+    product: str | None = None
+    expert: str = "auto"
+    notation: Notation = "bbox"
+    planner: PlannerName = "policy"
+    reasoner: ReasonerChoice = "auto"
+    use_knowledge: bool = True
+    max_looks: int = Field(default=2, ge=0, le=6)
+
+
+class Intake(Value):
+    """What a first look at the pictures says. `obstacle` is the reason why no measurement makes sense."""
+
+    obstacle: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+class Plan(Value):
+    """Which steps are taken, why, and which experts measure, in order of preference."""
+
+    by: str
+    steps: tuple[PlanStep, ...]
+    experts: tuple[str, ...] = ()
+
+    def takes(self, step: str) -> bool:
+        """Whether this step is part of the plan."""
+        return any(entry.taken for entry in self.steps if entry.step == step)
+
+
+class Measured(Value):
+    """A reading and the names of the arrays behind it in the artifact store."""
+
+    reading: ExpertReading
+    reference: ImageRef
+    map_name: str
+    aligned_reference_name: str | None = None
+
+
+class Measurements(Value):
+    """What the experts said. `remarks` tell of experts that had to pass, and why."""
+
+    measured: tuple[Measured, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def leading(self) -> Measured | None:
+        """The measurement that the verdict rests on: the first that succeeded."""
+        return self.measured[0] if self.measured else None
+
+
+class Recalled(Value):
+    """What the knowledge base says. `product` is its id for the product, None where it knows none."""
+
+    product: str | None = None
+    passages: tuple[KnowledgePassage, ...] = ()
+
+
+class Decision(Value):
+    """The verdict with its grounds. `known_as` says of each defect which documented ones it may be."""
+
+    verdict: Verdict
+    confidence: UnitFloat
+    reasoner: str
+    summary: str
+    defects: tuple[Defect, ...] = ()
+    known_as: tuple[tuple[str, ...], ...] = ()
+
+
+class Advice(Value):
+    """What to do, and the passages that say so."""
+
+    recommendations: tuple[Recommendation, ...] = ()
+    passages: tuple[KnowledgePassage, ...] = ()
+
+
+class InspectionState(BaseModel):
+    """One field, one writer; only `opinions`, `faults` and `trace` are appended to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request: Request
+    intake: Intake = Intake()
+    plan: Plan = Plan(by="none", steps=())
+    recalled_templates: tuple[ImageRef, ...] = ()
+    measurements: Measurements = Measurements()
+    recalled: Recalled = Recalled()
+    pictures: tuple[str, ...] = ()
+    opinions: Annotated[list[Opinion], operator.add] = Field(default_factory=list)
+    looks: int = 0
+    decision: Decision | None = None
+    advice: Advice = Advice()
+    report: DefectReport | None = None
+    faults: Annotated[list[Fault], operator.add] = Field(default_factory=list)
+    trace: Annotated[list[TraceEntry], operator.add] = Field(default_factory=list)

@@ -1,0 +1,36 @@
+"""The live handles that an inspection works with; LangGraph passes them as the run's context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from graphs.inspection.plan import Planner
+from graphs.reasoning import Reasoner
+from graphs.report import Fault
+from knowledge_base.search import KnowledgeBase
+from knowledge_base.templates import TemplateLibrary
+from tools.artifacts import ArtifactStore
+from tools.experts.bench import ExpertBench
+from tools.image import ImageStore
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """Handles for one inspection; `agent.wiring` fills it, nodes use it, no state ever holds it.
+
+    `knowledge` opens the knowledge base at first use and may raise `KnowledgeError`; None: not wanted.
+    `fallback` takes over when `reasoner` fails and the user allowed it; None: it then ends in review.
+    `faults` happened before the inspection began (an endpoint that is down, say) and belong to its report.
+    """
+
+    images: ImageStore
+    experts: ExpertBench
+    artifacts: ArtifactStore
+    reasoner: Reasoner
+    planner: Planner
+    fallback: Reasoner | None = None
+    knowledge: Callable[[], KnowledgeBase] | None = None
+    templates: TemplateLibrary | None = None
+    faults: tuple[Fault, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,56 @@
+"""Measured facts as sentences: one wording for prompts, the evidence reasoner and the report."""
+
+from __future__ import annotations
+
+from tools.types import ExpertReading, Region
+
+ELONGATED_FROM = 2.5
+"""Long side over short side from which a region is called elongated."""
+
+
+def describe_reading(reading: ExpertReading) -> str:
+    """Score, threshold, zone and reliability of a reading, in one or two sentences."""
+    limits = reading.calibration
+    standing = {
+        "normal": f"below {limits.uncertain_from:.2f}, where doubt begins: within what good parts show",
+        "uncertain": (
+            f"between {limits.uncertain_from:.2f} and {limits.anomalous_from:.2f}: "
+            "more than good parts usually show, less than a clear defect"
+        ),
+        "anomalous": f"above the threshold {reading.threshold:.2f}: more than good parts show",
+    }[reading.zone]
+    return (
+        f"Expert {reading.expert} measured {reading.score:.2f}, {standing}. "
+        f"Reliability {limits.reliability}: {limits.reliability_reason}"
+    )
+
+
+def describe_region(region: Region, *, reference_known: bool = True) -> str:
+    """Where a region is, how large, and how it differs, as one sentence built from measured facts."""
+    box = region.box
+    parts = [
+        f"{box.width_px}x{box.height_px} px at the {region.cell}",
+        f"{_percent(region.area_fraction)} of the image",
+        _shape(region),
+    ]
+    if region.grey_difference is not None and reference_known:
+        parts.append(_contrast(region))
+    return ", ".join(parts)
+
+
+def _shape(region: Region) -> str:
+    if region.elongation < ELONGATED_FROM:
+        return "compact"
+    return f"{region.elongation:.1f} times as long as wide"
+
+
+def _contrast(region: Region) -> str:
+    difference = region.grey_difference or 0.0
+    if region.polarity == "mixed" or region.polarity is None:
+        return "partly brighter and partly darker than the reference"
+    return f"{region.polarity} than the reference by {abs(difference):.0f} grey levels"
+
+
+def _percent(fraction: float) -> str:
+    percent = 100 * fraction
+    return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2f} %"
