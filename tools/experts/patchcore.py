@@ -1,0 +1,251 @@
+"""PatchCore over the embedded backbone: the expert that needs no alignment and no torch.
+
+Every patch of the query is compared with every patch of the good images, wherever it lies. So the part may
+lie anywhere, and a right thing in a wrong place is not seen. Different from the paper (Roth et al. 2022,
+arXiv 2106.08265): the bank is thinned at random, not by a coreset, since a handful of good images leaves
+little to thin; the score is the highest value of the smoothed map, not re-weighted; and a few good images are
+joined by re-imaged copies of themselves, of which the bank takes the patches that it knew least.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from tools.experts.backbones import EmbeddedBackbone
+from tools.experts.calibration import calibrate, perturbations
+from tools.experts.patches import (
+    Bank,
+    Patches,
+    Upsampling,
+    least_known,
+    left_out_quarters,
+    patch_grid,
+    pixel_map,
+    some,
+)
+from tools.regions import find_regions
+from tools.types import Calibration, ExpertReading, MapValues, Measurement, Pixels, Region
+
+_SIDE_MULTIPLE_PX: Final = 32
+_PATCH_PX: Final = 8
+_COPY_FRACTION: Final = 1 / 8
+_LEFT_OUT_AT_MOST: Final = 32
+
+_LEAST_SPREAD: Final = 0.05
+"""Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
+
+
+@dataclass(frozen=True)
+class PatchCoreOptions:
+    """What may be chosen; the defaults are for a few good images of a part that fills the picture.
+
+    Attributes:
+        long_side_px: longer side of what the backbone sees; both sides become multiples of 32 px.
+        denoise_sigma_px: Gaussian blur before the backbone, whose features of plain areas follow noise.
+        map_sigma_px: Gaussian blur of the map, in pixels of what the backbone sees.
+        upsampling: how patch distances become pixels.
+        bank_rows: most patches kept of the good images, copies aside.
+        copies: re-imaged copies in all, shared out among the good images; at least 2, since a single good
+            image is calibrated on them. More good images than that get none.
+        seed: of the copies and of the thinning.
+    """
+
+    long_side_px: int = 320
+    denoise_sigma_px: float = 0.8
+    map_sigma_px: float = 4.0
+    upsampling: Upsampling = "linear"
+    bank_rows: int = 6000
+    copies: int = 6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.long_side_px < _SIDE_MULTIPLE_PX or self.bank_rows < 1 or self.copies < 2:
+            raise ValueError(f"long_side_px must be at least 32, bank_rows 1 and copies 2, got {self}")
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What one picture brings: its patches, and the part of the bank that came from it."""
+
+    owner: int
+    grid: Patches
+    rows: Patches
+
+
+class PatchCoreExpert:
+    """Fits PatchCore on good images; the module says what it does and what it cannot see.
+
+    Args:
+        backbone: where the features come from.
+        options: sizes, smoothing, bank.
+    """
+
+    name: Final = "patchcore"
+
+    def __init__(self, backbone: EmbeddedBackbone, options: PatchCoreOptions | None = None) -> None:
+        self._backbone = backbone
+        self._options = options or PatchCoreOptions()
+
+    def fit(self, normals: Sequence[Pixels]) -> FittedPatchCore:
+        """Fill the bank and place the zones; see `tools.experts.base.Expert`."""
+        if not normals:
+            raise ValueError("patchcore needs at least one good image")
+        eye = _Eye(self._backbone, self._options)
+        pictures = [eye.within_reach(image) for image in normals]
+        originals = self._originals(eye, pictures)
+        copies = self._copies(eye, pictures, originals)
+        return FittedPatchCore(
+            eye=eye,
+            bank=Bank(np.concatenate([share.rows for share in (*originals, *copies)])),
+            calibration=_calibration(eye, originals, copies),
+            sizes_hw=frozenset(eye.size_hw(picture) for picture in pictures),
+        )
+
+    def _originals(self, eye: _Eye, pictures: list[Pixels]) -> list[_Share]:
+        thin = np.random.default_rng(self._options.seed)
+        rows_each = max(self._options.bank_rows // len(pictures), 1)
+        grids = [eye.grid(picture) for picture in pictures]
+        return [_Share(owner, grid, some(grid, rows_each, thin)) for owner, grid in enumerate(grids)]
+
+    def _copies(self, eye: _Eye, pictures: list[Pixels], originals: list[_Share]) -> list[_Share]:
+        """Copies belong to their original, or with one original to nobody, so that each can be left out."""
+        each = self._options.copies // len(pictures)
+        shares: list[_Share] = []
+        if each == 0:
+            return shares
+        known = Bank(np.concatenate([share.rows for share in originals]))
+        for index, picture in enumerate(pictures):
+            for copy in perturbations(picture, count=each, seed=self._options.seed + index):
+                grid = eye.grid(copy)
+                rows = least_known(grid, known, _COPY_FRACTION)
+                known = Bank(np.concatenate([known.rows, rows]))
+                owner = index if len(pictures) > 1 else 1 + len(shares)
+                shares.append(_Share(owner, grid, rows))
+        return shares
+
+
+class FittedPatchCore:
+    """PatchCore that knows its good images. Immutable, so safe to use from several threads."""
+
+    name: Final = PatchCoreExpert.name
+
+    def __init__(
+        self, *, eye: _Eye, bank: Bank, calibration: Calibration, sizes_hw: frozenset[tuple[int, int]]
+    ) -> None:
+        self._eye = eye
+        self._bank = bank
+        self._sizes_hw = sizes_hw
+        self.calibration = calibration
+
+    def read(self, image: Pixels) -> Measurement:
+        """Measure one image; see `tools.experts.base.FittedExpert`."""
+        started = time.perf_counter()
+        seen_map = self._eye.map(self._bank.distances(self._eye.grid(image)))
+        score = float(seen_map.max())
+        height, width = image.shape[:2]
+        map_values = cv2.resize(seen_map, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        zone = self.calibration.zone(score)
+        regions: tuple[Region, ...] = ()
+        if zone != "normal":
+            high = min(self.calibration.uncertain_from, float(map_values.max()))
+            low = min((self.calibration.centre + self.calibration.uncertain_from) / 2, high)
+            regions = find_regions(map_values, low=low, high=high)
+        reading = ExpertReading(
+            expert=self.name,
+            score=score,
+            threshold=self.calibration.anomalous_from,
+            position=self.calibration.position(score),
+            zone=zone,
+            calibration=self.calibration,
+            regions=regions,
+            notes=self._notes(image),
+            seconds=time.perf_counter() - started,
+        )
+        return Measurement(reading=reading, map_values=map_values)
+
+    def _notes(self, image: Pixels) -> tuple[str, ...]:
+        notes = ["Compares patches wherever they lie: a right thing in a wrong place is not seen."]
+        (height, width), (seen_height, seen_width) = image.shape[:2], self._eye.size_hw(image)
+        across, down = seen_width / width, seen_height / height
+        if max(across, down) > 2:
+            notes.append(
+                f"The image has only {width}x{height} px and was enlarged: fine defects cannot show."
+            )
+        if not 0.8 < across / down < 1.25:
+            notes.append(
+                f"The image, {width}x{height} px, was seen at {seen_width}x{seen_height}, out of shape."
+            )
+        if (seen_height, seen_width) not in self._sizes_hw:
+            notes.append("The image has not the shape of the good images, which alone can raise the score.")
+        return tuple(notes)
+
+
+class _Eye:
+    """The way from an image to patches and from distances to a map, the same for fitting and for reading."""
+
+    def __init__(self, backbone: EmbeddedBackbone, options: PatchCoreOptions) -> None:
+        self._backbone = backbone
+        self._options = options
+
+    def size_hw(self, image: Pixels) -> tuple[int, int]:
+        """Size at which the backbone sees an image."""
+        scale = self._options.long_side_px / max(image.shape[:2])
+        height, width = (
+            max(_SIDE_MULTIPLE_PX, round(side * scale / _SIDE_MULTIPLE_PX) * _SIDE_MULTIPLE_PX)
+            for side in image.shape[:2]
+        )
+        return height, width
+
+    def within_reach(self, image: Pixels) -> Pixels:
+        """A large image brought to twice the size that is seen: copies of it cost less and look the same."""
+        scale = 2 * self._options.long_side_px / max(image.shape[:2])
+        if scale >= 1:
+            return image
+        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+    def grid(self, image: Pixels) -> Patches:
+        """Patches of an image of any size."""
+        height, width = self.size_hw(image)
+        method = cv2.INTER_AREA if width <= image.shape[1] else cv2.INTER_LINEAR
+        seen = cv2.resize(image, (width, height), interpolation=method)
+        if self._options.denoise_sigma_px > 0:
+            seen = cv2.GaussianBlur(seen, (0, 0), self._options.denoise_sigma_px)
+        return patch_grid(self._backbone, seen.astype(np.uint8, copy=False))
+
+    def map(self, distances: MapValues) -> MapValues:
+        size_hw = (distances.shape[0] * _PATCH_PX, distances.shape[1] * _PATCH_PX)
+        return pixel_map(
+            distances, size_hw, sigma_px=self._options.map_sigma_px, upsampling=self._options.upsampling
+        )
+
+    def score(self, distances: MapValues) -> float:
+        return float(self.map(distances).max())
+
+
+def _calibration(eye: _Eye, originals: list[_Share], copies: list[_Share]) -> Calibration:
+    """Zones from leave-one-out: over the good images, or over the copies of the only one.
+
+    Copies show how imaging varies, never how parts do. So with one good image `anomalous_from` also stays
+    above what the part's own places score against each other, which few defects reach: most read uncertain.
+    """
+    alone = len(originals) == 1
+    shares = [*originals, *copies]
+    probes = copies if alone else originals[:: -(-len(originals) // _LEFT_OUT_AT_MOST)]
+    scores = []
+    for probe in probes:
+        others = Bank(np.concatenate([share.rows for share in shares if share.owner != probe.owner]))
+        scores.append(eye.score(others.distances(probe.grid)))
+    return calibrate(
+        scores,
+        method="copies of the one good image, left out in turn" if alone else "good images, left out in turn",
+        normals=len(originals),
+        floor_spread=_LEAST_SPREAD * float(np.median(scores)),
+        plausible=[eye.score(quarter) for quarter in left_out_quarters(originals[0].grid)] if alone else (),
+    )

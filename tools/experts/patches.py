@@ -1,0 +1,109 @@
+"""Patch features and their nearest neighbours: PatchCore's two halves (Roth et al., arXiv 2106.08265)."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tools.experts.backbones import EmbeddedBackbone
+from tools.types import MapValues, Pixels
+
+Patches: TypeAlias = npt.NDArray[np.float32]
+"""Patch features: shape (height, width, channels) on a grid, (rows, channels) in a bank; float32."""
+
+Upsampling: TypeAlias = Literal["linear", "nearest"]
+"""How a distance of each patch becomes a value of each pixel; "nearest" is anomalib's way."""
+
+_ROWS_AT_ONCE: Final = 800
+
+
+def patch_grid(backbone: EmbeddedBackbone, image: Pixels) -> Patches:
+    """Patch features of an image on the grid of stride 8: shape (height / 8, width / 8, 152), float32.
+
+    Both levels are averaged over 3x3 places (zeros beyond the border), the coarse one is brought to the grid
+    of the fine one, and they are joined.
+    """
+    fine, coarse = (
+        cv2.blur(maps[0], (3, 3), borderType=cv2.BORDER_CONSTANT) for maps in backbone.features(image[None])
+    )
+    height, width = fine.shape[:2]
+    joined: Patches = np.concatenate(
+        [fine, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)], axis=2
+    )
+    return joined
+
+
+def pixel_map(
+    distances: MapValues, size_hw: tuple[int, int], *, sigma_px: float, upsampling: Upsampling
+) -> MapValues:
+    """Distances on the patch grid brought to pixels, then smoothed by a Gaussian of `sigma_px`."""
+    method = cv2.INTER_LINEAR if upsampling == "linear" else cv2.INTER_NEAREST
+    values = cv2.resize(distances, size_hw[::-1], interpolation=method)
+    if sigma_px > 0:
+        side = 2 * int(4 * sigma_px + 0.5) + 1
+        values = cv2.GaussianBlur(values, (side, side), sigma_px, borderType=cv2.BORDER_REFLECT_101)
+    return values.astype(np.float32, copy=False)
+
+
+class Bank:
+    """Patches of good images, ready for exact nearest-neighbour search; immutable.
+
+    Args:
+        rows: shape (rows, channels), at least one.
+    """
+
+    def __init__(self, rows: Patches) -> None:
+        self.rows = np.ascontiguousarray(rows, dtype=np.float32)
+        self._minus_twice = np.ascontiguousarray(-2 * self.rows.T)
+        self._squares = np.einsum("ij,ij->i", self.rows, self.rows)
+
+    def distances(self, grid: Patches) -> MapValues:
+        """Euclidean distance of each patch of a grid to its nearest row: shape (height, width), float32."""
+        patches = grid.reshape(-1, grid.shape[-1])
+        nearest = np.empty(len(patches), np.intp)
+        for start in range(0, len(patches), _ROWS_AT_ONCE):
+            # |a - b|^2 without |a|^2, which does not change which b is nearest.
+            partial = patches[start : start + _ROWS_AT_ONCE] @ self._minus_twice
+            partial += self._squares
+            nearest[start : start + _ROWS_AT_ONCE] = partial.argmin(axis=1)
+        # That expansion cancels badly for close patches, so the winner's distance is taken directly.
+        apart = patches - self.rows[nearest]
+        found: MapValues = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(grid.shape[:2])
+        return found
+
+
+def some(grid: Patches, count: int, rng: np.random.Generator) -> Patches:
+    """At most `count` patches of a grid as rows, drawn at random without repetition."""
+    rows = grid.reshape(-1, grid.shape[-1])
+    return rows if len(rows) <= count else rows[np.sort(rng.permutation(len(rows))[:count])]
+
+
+def least_known(grid: Patches, bank: Bank, fraction: float) -> Patches:
+    """The fraction of a grid's patches that lies farthest from the bank, as rows."""
+    rows = grid.reshape(-1, grid.shape[-1])
+    count = max(1, round(fraction * len(rows)))
+    return rows[np.argsort(-bank.distances(grid).ravel(), kind="stable")[:count]]
+
+
+def left_out_quarters(grid: Patches) -> list[MapValues]:
+    """Distances of each quarter of a grid to the other three, less the patches that touch it.
+
+    How far apart patches of one and the same good part can be: a good part that shows one place another way
+    would score no more than about this.
+    """
+    height, width = grid.shape[:2]
+    middle_y, middle_x = (height + 1) // 2, (width + 1) // 2
+    found = []
+    for rows in (slice(0, middle_y), slice(middle_y, height)):
+        for columns in (slice(0, middle_x), slice(middle_x, width)):
+            others = np.ones((height, width), bool)
+            others[max(rows.start - 1, 0) : rows.stop + 1, max(columns.start - 1, 0) : columns.stop + 1] = (
+                False
+            )
+            quarter = grid[rows, columns]
+            if others.any() and quarter.size:
+                found.append(Bank(grid[others]).distances(quarter))
+    return found
