@@ -1,0 +1,224 @@
+"""The report for a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from io import StringIO
+from typing import TextIO
+
+from rich.box import ROUNDED, SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from agent.render.wording import (
+    SUPPORT,
+    VERDICT,
+    duration,
+    headline,
+    number,
+    percent,
+    place,
+    plain,
+    reasoner_sentence,
+)
+from graphs.report import Defect, DefectReport, Severity, Verdict
+from tools.types import Zone
+
+NARROWEST = 40
+WIDTH_OF_A_PIPE = 100
+WIDEST = 120
+
+_VERDICT_STYLE: dict[Verdict, str] = {"normal": "green", "anomalous": "red", "review": "yellow"}
+_ZONE_STYLE: dict[Zone, str] = {"normal": "green", "uncertain": "yellow", "anomalous": "red"}
+_SEVERITY_STYLE: dict[Severity, str] = {
+    "critical": "bold red",
+    "major": "red",
+    "minor": "yellow",
+    "unknown": "dim",
+}
+
+
+def stream_style(stream: TextIO) -> tuple[bool, int]:
+    """Whether to colour what goes to a stream, and how wide it is.
+
+    No colour where the stream is not a terminal, where `NO_COLOR` is set, or where `TERM` is `dumb`.
+    """
+    if not stream.isatty():
+        return False, WIDTH_OF_A_PIPE
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return color, min(WIDEST, shutil.get_terminal_size((WIDTH_OF_A_PIPE, 24)).columns)
+
+
+def render_text(report: DefectReport, *, color: bool, width: int) -> str:
+    """Write the report for a terminal.
+
+    Args:
+        report: what to write.
+        color: whether to use ANSI colours; without them there is no escape sequence at all.
+        width: columns; no line is wider. Under 40 columns it is laid out for 40.
+    """
+    page = StringIO()
+    console = Console(
+        file=page,
+        width=max(width, NARROWEST),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        force_interactive=False,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    for part in _parts(report):
+        console.print(part)
+    lines = page.getvalue().splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _parts(report: DefectReport) -> Iterator[RenderableType]:
+    yield _banner(report)
+    yield _facts(report)
+    if report.faults:
+        yield from _section(
+            "Faults: the inspection went on without what failed here", _faults(report), "bold red"
+        )
+    yield from _section("Summary", Text(plain(report.summary)))
+    if report.defects:
+        yield from _section("Defects", _defects(report))
+    if report.readings:
+        yield from _section("Measured", _readings(report))
+    if report.recommendations:
+        yield from _section("What to do", _recommendations(report))
+    if report.plan:
+        yield from _section("Plan", _plan(report))
+    if report.trace:
+        yield from _section("Time", _times(report))
+    if report.artifacts:
+        names = ", ".join(f"{plain(name)}: {plain(file)}" for name, file in sorted(report.artifacts.items()))
+        yield from _section("Pictures", Text(names))
+
+
+def _section(title: str, body: RenderableType, style: str = "bold") -> Iterator[RenderableType]:
+    yield Text()
+    yield Text(title, style=style)
+    yield Padding(body, (0, 0, 0, 2))
+
+
+def _banner(report: DefectReport) -> Panel:
+    style = _VERDICT_STYLE[report.verdict]
+    verdict = Text.assemble(
+        (VERDICT[report.verdict].upper(), f"bold {style}"),
+        f"  {headline(report)}  ",
+        (f"confidence {percent(report.confidence)}", "dim"),
+    )
+    return Panel(Group(verdict, Text(reasoner_sentence(report))), box=ROUNDED, border_style=style)
+
+
+def _facts(report: DefectReport) -> Padding:
+    image = report.image
+    grid = _grid()
+    grid.add_row("image", Text(f"{plain(image.path)} ({image.width_px} x {image.height_px} px)"))
+    grid.add_row("template", Text(plain(report.template.path) if report.template else "none"))
+    grid.add_row("product", Text(plain(report.product) if report.product else "not known"))
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _faults(report: DefectReport) -> Group:
+    return Group(
+        *(
+            Text.assemble(
+                (plain(fault.step), "bold"),
+                f" ({plain(fault.kind)}): {plain(fault.message)}",
+                " Trying again may help." if fault.retryable else "",
+            )
+            for fault in report.faults
+        )
+    )
+
+
+def _defects(report: DefectReport) -> Table:
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False, header_style="dim", show_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("defect", ratio=5, overflow="fold")
+    table.add_column("where", ratio=3, overflow="fold")
+    table.add_column("severity", overflow="fold")
+    table.add_column("sure", justify="right", overflow="fold")
+    for count, defect in enumerate(report.defects, start=1):
+        table.add_row(
+            str(count),
+            _description(defect),
+            Text(place(defect)),
+            Text(defect.severity, style=_SEVERITY_STYLE[defect.severity]),
+            percent(defect.confidence),
+        )
+    return table
+
+
+def _description(defect: Defect) -> Text:
+    return Text.assemble(
+        (plain(defect.type), "bold"),
+        f"\n{plain(defect.description)}\n",
+        (f"{SUPPORT[defect.support]}", "dim"),
+    )
+
+
+def _readings(report: DefectReport) -> Group:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
+    table.add_column("expert", overflow="fold")
+    table.add_column("score", justify="right", overflow="fold")
+    table.add_column("threshold", justify="right", overflow="fold")
+    table.add_column("zone", overflow="fold")
+    table.add_column("reliability", overflow="fold")
+    for reading in report.readings:
+        table.add_row(
+            Text(plain(reading.expert)),
+            number(reading.score),
+            number(reading.threshold),
+            Text(reading.zone, style=_ZONE_STYLE[reading.zone]),
+            Text(f"{reading.calibration.reliability}: {plain(reading.calibration.reliability_reason)}"),
+        )
+    notes = (
+        Text(f"{plain(reading.expert)}: {plain(note)}", style="dim")
+        for reading in report.readings
+        for note in reading.notes
+    )
+    return Group(table, *notes)
+
+
+def _recommendations(report: DefectReport) -> Table:
+    origin = {passage.id: passage.source for passage in report.knowledge}
+    grid = _grid()
+    for count, advice in enumerate(report.recommendations, start=1):
+        sources = "; ".join(f"{plain(source)} ({plain(origin[source])})" for source in advice.sources)
+        grid.add_row(
+            f"{count}.",
+            Text.assemble(plain(advice.action), f"\n{plain(advice.reason)}", (f"\nSource: {sources}", "dim")),
+        )
+    return grid
+
+
+def _plan(report: DefectReport) -> Table:
+    grid = _grid()
+    for step in report.plan:
+        grid.add_row(
+            Text("taken" if step.taken else "left out", style="green" if step.taken else "dim"),
+            Text(f"{plain(step.step)}: {plain(step.reason)}", style="" if step.taken else "dim"),
+        )
+    return grid
+
+
+def _times(report: DefectReport) -> Text:
+    return Text(", ".join(f"{plain(entry.step)} {duration(entry.seconds)}" for entry in report.trace))
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
