@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from tools.types import Pixels
+from tools.vlm.frames import BoxFrame
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+GREEDY = Sampling()
+"""The default: the likeliest token each time, under a fixed seed."""
+
+
 class VisionLanguageModel(Protocol):
     """A chat model that sees images."""
 
@@ -92,12 +97,19 @@ class VisionLanguageModel(Protocol):
     def name(self) -> str:
         """The model's name as the endpoint serves it."""
 
+    @property
+    def frame(self) -> BoxFrame:
+        """The frame in which the model writes boxes."""
+
+    def sent_size(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """(width, height) in pixels at which a picture of this size is shown to the model."""
+
     async def complete(
         self,
         messages: Sequence[Message],
         *,
         constraint: Constraint = None,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = GREEDY,
     ) -> Reply:
         """Answer a conversation.
 

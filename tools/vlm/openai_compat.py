@@ -1,0 +1,316 @@
+"""Any OpenAI-compatible endpoint that takes pictures; vLLM is the reference and is tested for real.
+
+Nothing is retried here: one layer of retries is enough, and it belongs to the graph.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from tools.errors import VlmError, VlmInvalid, VlmRefused, VlmServerError, VlmTimeout, VlmTruncated
+from tools.vlm.base import GREEDY, Choice, Constraint, Message, Reply, Sampling, Usage
+from tools.vlm.constraints import (
+    Dialect,
+    checked_text,
+    first_token_of,
+    option_probabilities,
+    request_fields,
+    room_for,
+)
+from tools.vlm.endpoint import EndpointInfo, ServedModel, ask_endpoint, check_url, choose_model, shown_url
+from tools.vlm.frames import BoxFrame, SizeLimits, family_of, sent_size
+from tools.vlm.pictures import PictureFormat, chat_messages
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+    from langchain_core.messages import AIMessage
+
+    from tools.vlm.wire import VisionChat
+
+WHOLE_ANSWER = ("stop", "eos", "eos_token")
+"""Finish reasons of a whole answer: OpenAI's and vLLM's first, then those of other servers."""
+
+
+@dataclass(frozen=True)
+class _Contact:
+    """What the first contact told: which model answers, in which frame, and how it takes a choice."""
+
+    model: ServedModel
+    frame: BoxFrame
+    dialect: Dialect
+
+
+@dataclass
+class _Session:
+    """What belongs to one event loop."""
+
+    http: httpx2.AsyncClient
+    client: openai.AsyncOpenAI
+    slots: asyncio.Semaphore
+    first_contact: asyncio.Lock
+    chat: VisionChat | None = None
+
+
+class OpenAICompatibleModel:
+    """A vision-language model behind an OpenAI-compatible API; see `tools.vlm.base.VisionLanguageModel`.
+
+    Usable from several threads, each with its event loop; `max_concurrency` holds for each loop.
+
+    Args:
+        base_url: URL of the API, for example `http://127.0.0.1:8000/v1`.
+        model: Name as the endpoint serves it; None takes the only one that is served.
+        api_key: Sent as bearer token. None sends none of the user's keys, whatever the environment holds.
+        timeout_s: Seconds for one whole answer, and for each silence within it.
+        limits: Bounds of a picture's size when sent; None takes Qwen's, in multiples that suit the model.
+        picture_format: How pictures are sent.
+        max_concurrency: Calls under way at once; further ones wait, outside their own timeout.
+        dialect: How a choice is asked for; None finds out whether the endpoint is vLLM.
+        frame: Frame of the model's boxes; None tells it from the model's name.
+
+    Raises:
+        ValueError: `base_url` is no URL, or a number is not positive.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 120.0,
+        limits: SizeLimits | None = None,
+        picture_format: PictureFormat = "png",
+        max_concurrency: int = 8,
+        dialect: Dialect | None = None,
+        frame: BoxFrame | None = None,
+    ) -> None:
+        if timeout_s <= 0 or max_concurrency < 1:
+            raise ValueError(
+                f"timeout and concurrency must be positive, got {timeout_s} and {max_concurrency}"
+            )
+        self._base_url = check_url(base_url)
+        self._wanted = model
+        self._api_key = api_key
+        self._timeout_s = timeout_s
+        self._limits = limits
+        self._picture_format = picture_format
+        self._max_concurrency = max_concurrency
+        self._dialect = dialect
+        self._frame = frame
+        self._contact: _Contact | None = None
+        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
+        self._sessions_lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({shown_url(self._base_url)!r}, {self._wanted!r})"
+
+    @property
+    def name(self) -> str:
+        """The model's name as the endpoint serves it.
+
+        Raises:
+            RuntimeError: none was given and `health` has not been awaited yet.
+        """
+        return self._wanted if self._wanted is not None else self._known().model.name
+
+    @property
+    def frame(self) -> BoxFrame:
+        """The frame of the model's boxes. Raises RuntimeError before `health`, unless it was given."""
+        return self._frame if self._frame is not None else self._known().frame
+
+    def sent_size(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """(width, height) in pixels at which a picture of this size is sent: `tools.vlm.frames.sent_size`.
+
+        Raises:
+            VlmRejected: no size within the limits fits the picture.
+            RuntimeError: before `health`, unless limits or frame were given.
+        """
+        return sent_size(width_px, height_px, self._size_limits())
+
+    async def health(self) -> EndpointInfo:
+        """Ask the endpoint what it serves, and settle which model answers.
+
+        Raises:
+            VlmError: the endpoint cannot be used, or does not serve the model.
+        """
+        async with self._guarded():
+            info = await ask_endpoint(self._session().client, self._base_url)
+            model = choose_model(info, self._wanted)
+            self._contact = _Contact(
+                model=model,
+                frame=self._frame or family_of(f"{model.root or ''} {model.name}"),
+                dialect=self._dialect or ("vllm" if info.is_vllm else "openai"),
+            )
+            return info
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        constraint: Constraint = None,
+        sampling: Sampling = GREEDY,
+    ) -> Reply:
+        """Answer a conversation; the first call also finds out what the endpoint serves.
+
+        Raises:
+            VlmError: one of its kinds, as drawn in `tools.errors`; never a half answer.
+        """
+        session = self._session()
+        async with session.first_contact:
+            if self._contact is None:
+                await self.health()
+        contact = self._known()
+        sampling = replace(sampling, max_tokens=room_for(constraint, sampling.max_tokens))
+        async with session.slots:
+            # Encoding waits for a slot too, so that a long queue holds arrays and not their text.
+            prompt = await asyncio.to_thread(
+                chat_messages, messages, self._size_limits(), self._picture_format
+            )
+            fields = request_fields(constraint, contact.dialect)
+            fields["extra_body"] |= dict(sampling.extra)
+            started = time.perf_counter()
+            async with self._guarded():
+                message = await self._chat(session).ainvoke(
+                    prompt,
+                    max_tokens=sampling.max_tokens,
+                    temperature=sampling.temperature,
+                    seed=sampling.seed,
+                    **fields,
+                )
+                return _reply(message, constraint, contact.dialect, time.perf_counter() - started, sampling)
+
+    async def aclose(self) -> None:
+        """Close what this event loop opened. Not needed before a loop ends: no connection is kept idle."""
+        with self._sessions_lock:
+            session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.http.aclose()
+
+    def _known(self) -> _Contact:
+        if self._contact is None:
+            raise RuntimeError("await health() first: the endpoint has not been asked what it serves")
+        return self._contact
+
+    def _size_limits(self) -> SizeLimits:
+        return self._limits or SizeLimits(multiple=self.frame.multiple)
+
+    def _session(self) -> _Session:
+        from tools.vlm.wire import http_client, sdk_client
+
+        loop = asyncio.get_running_loop()
+        with self._sessions_lock:
+            session = self._sessions.get(loop)
+            if session is None:
+                http = http_client(self._timeout_s)
+                session = _Session(
+                    http=http,
+                    client=sdk_client(self._base_url, self._sent_key(), http, self._timeout_s),
+                    slots=asyncio.Semaphore(self._max_concurrency),
+                    first_contact=asyncio.Lock(),
+                )
+                self._sessions[loop] = session
+            return session
+
+    def _chat(self, session: _Session) -> VisionChat:
+        from tools.vlm.wire import vision_chat
+
+        if session.chat is None:
+            session.chat = vision_chat(
+                base_url=self._base_url,
+                model=self.name,
+                api_key=self._sent_key(),
+                client=session.http,
+                timeout_s=self._timeout_s,
+            )
+        return session.chat
+
+    def _sent_key(self) -> str:
+        # The client library insists on a key: without one it would send OPENAI_API_KEY to this endpoint.
+        return self._api_key or "none"
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
+        """One exchange with the endpoint: its deadline, and its errors in our words."""
+        import openai
+
+        from tools.vlm.wire import UNREADABLE, translate
+
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except TimeoutError as exc:
+            raise self._about_here(
+                VlmTimeout(f"no answer within {self._timeout_s:g} s; raise the timeout or lighten the load")
+            ) from exc
+        except VlmError as exc:
+            raise self._about_here(exc) from self._unless_telling(exc.__cause__)
+        except openai.OpenAIError as exc:
+            raise self._about_here(translate(exc)) from self._unless_telling(exc)
+        except UNREADABLE as exc:
+            raise self._about_here(
+                VlmInvalid("the endpoint's answer claims to be JSON and is not; see the server's log")
+            ) from self._unless_telling(exc)
+
+    def _about_here(self, error: VlmError) -> VlmError:
+        """The same error, naming the endpoint, with the key struck out if the server repeats it."""
+        message = f"{error} [{shown_url(self._base_url)}]"
+        return type(error)(message.replace(self._api_key, "***") if self._api_key else message)
+
+    def _unless_telling(self, cause: BaseException | None) -> BaseException | None:
+        """A cause that may stand in a traceback: none if the server's words in it repeat the key."""
+        telling = cause is not None and self._api_key is not None and self._api_key in f"{cause!s} {cause!r}"
+        return None if telling else cause
+
+
+def _reply(
+    message: AIMessage, constraint: Constraint, dialect: Dialect, seconds: float, sampling: Sampling
+) -> Reply:
+    """A chat message as a whole, valid reply."""
+    metadata = message.response_metadata
+    refusal = message.additional_kwargs.get("refusal")
+    if refusal:
+        from tools.vlm.parse import one_line
+
+        raise VlmRefused(f"the model declined to answer: {one_line(str(refusal))}")
+    match metadata.get("finish_reason"):
+        case "length":
+            raise VlmTruncated(f"the answer was cut off after {sampling.max_tokens} tokens; allow more")
+        case "content_filter":
+            raise VlmRefused("the endpoint's content filter stopped the answer")
+        case "abort" | "error":
+            raise VlmServerError("the endpoint gave up on the answer half way; see the server's log")
+        case reason if reason not in WHOLE_ANSWER:
+            raise VlmInvalid(
+                f"the answer ended for an unknown reason ({str(reason)[:40]!r}): it may not be whole"
+            )
+    if not isinstance(message.content, str) or not message.content.strip():
+        raise VlmInvalid("the model's reply is empty")
+    text = checked_text(message.content, constraint, dialect)
+    probabilities = None
+    if isinstance(constraint, Choice):
+        probabilities = option_probabilities(constraint.options, first_token_of(metadata.get("logprobs")))
+    return Reply(
+        text=text,
+        usage=_usage(message.usage_metadata),
+        seconds=seconds,
+        probabilities=probabilities,
+        reasoning=message.additional_kwargs.get("reasoning_content"),
+    )
+
+
+def _usage(told: Mapping[str, Any] | None) -> Usage:
+    if told is None:
+        return Usage()
+    return Usage(
+        prompt_tokens=told["input_tokens"],
+        completion_tokens=told["output_tokens"],
+        cached_tokens=told.get("input_token_details", {}).get("cache_read"),
+    )
