@@ -19,6 +19,7 @@ import numpy as np
 
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.calibration import calibrate, perturbations
+from tools.experts.framing import framing_notes, resized, seen_size_hw, within_reach
 from tools.experts.patches import (
     Bank,
     Patches,
@@ -29,15 +30,17 @@ from tools.experts.patches import (
     pixel_map,
     some,
 )
-from tools.regions import find_regions
-from tools.types import Calibration, ExpertReading, MapValues, Measurement, Pixels, Region
+from tools.experts.placing import placed
+from tools.types import Calibration, MapValues, Measurement, Pixels
 
-_SIDE_MULTIPLE_PX: Final = 32
+ANYWHERE: Final = "Compares patches wherever they lie: a right thing in a wrong place is not seen."
+"""The note of every expert that takes patches for a bag."""
+
 _PATCH_PX: Final = 8
 _COPY_FRACTION: Final = 1 / 8
 _LEFT_OUT_AT_MOST: Final = 32
 
-_LEAST_SPREAD: Final = 0.05
+LEAST_SPREAD: Final = 0.05
 """Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
 
 
@@ -65,7 +68,7 @@ class PatchCoreOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.long_side_px < _SIDE_MULTIPLE_PX or self.bank_rows < 1 or self.copies < 2:
+        if self.long_side_px < 32 or self.bank_rows < 1 or self.copies < 2:
             raise ValueError(f"long_side_px must be at least 32, bank_rows 1 and copies 2, got {self}")
 
 
@@ -97,14 +100,15 @@ class PatchCoreExpert:
         if not normals:
             raise ValueError("patchcore needs at least one good image")
         eye = _Eye(self._backbone, self._options)
-        pictures = [eye.within_reach(image) for image in normals]
+        side = self._options.long_side_px
+        pictures = [within_reach(image, side) for image in normals]
         originals = self._originals(eye, pictures)
         copies = self._copies(eye, pictures, originals)
         return FittedPatchCore(
             eye=eye,
             bank=Bank(np.concatenate([share.rows for share in (*originals, *copies)])),
             calibration=_calibration(eye, originals, copies),
-            sizes_hw=frozenset(eye.size_hw(picture) for picture in pictures),
+            sizes_hw=frozenset(seen_size_hw(image, side) for image in normals),
         )
 
     def _originals(self, eye: _Eye, pictures: list[Pixels]) -> list[_Share]:
@@ -146,44 +150,14 @@ class FittedPatchCore:
     def read(self, image: Pixels) -> Measurement:
         """Measure one image; see `tools.experts.base.FittedExpert`."""
         started = time.perf_counter()
-        seen_map = self._eye.map(self._bank.distances(self._eye.grid(image)))
-        score = float(seen_map.max())
-        height, width = image.shape[:2]
-        map_values = cv2.resize(seen_map, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        zone = self.calibration.zone(score)
-        regions: tuple[Region, ...] = ()
-        if zone != "normal":
-            high = min(self.calibration.uncertain_from, float(map_values.max()))
-            low = min((self.calibration.centre + self.calibration.uncertain_from) / 2, high)
-            regions = find_regions(map_values, low=low, high=high)
-        reading = ExpertReading(
-            expert=self.name,
-            score=score,
-            threshold=self.calibration.anomalous_from,
-            position=self.calibration.position(score),
-            zone=zone,
-            calibration=self.calibration,
-            regions=regions,
-            notes=self._notes(image),
-            seconds=time.perf_counter() - started,
+        return placed(
+            self.name,
+            image,
+            self._eye.map(self._bank.distances(self._eye.grid(image))),
+            self.calibration,
+            notes=(ANYWHERE, *framing_notes(image, self._eye.options.long_side_px, self._sizes_hw)),
+            started=started,
         )
-        return Measurement(reading=reading, map_values=map_values)
-
-    def _notes(self, image: Pixels) -> tuple[str, ...]:
-        notes = ["Compares patches wherever they lie: a right thing in a wrong place is not seen."]
-        (height, width), (seen_height, seen_width) = image.shape[:2], self._eye.size_hw(image)
-        across, down = seen_width / width, seen_height / height
-        if max(across, down) > 2:
-            notes.append(
-                f"The image has only {width}x{height} px and was enlarged: fine defects cannot show."
-            )
-        if not 0.8 < across / down < 1.25:
-            notes.append(
-                f"The image, {width}x{height} px, was seen at {seen_width}x{seen_height}, out of shape."
-            )
-        if (seen_height, seen_width) not in self._sizes_hw:
-            notes.append("The image has not the shape of the good images, which alone can raise the score.")
-        return tuple(notes)
 
 
 class _Eye:
@@ -191,41 +165,24 @@ class _Eye:
 
     def __init__(self, backbone: EmbeddedBackbone, options: PatchCoreOptions) -> None:
         self._backbone = backbone
-        self._options = options
-
-    def size_hw(self, image: Pixels) -> tuple[int, int]:
-        """Size at which the backbone sees an image."""
-        scale = self._options.long_side_px / max(image.shape[:2])
-        height, width = (
-            max(_SIDE_MULTIPLE_PX, round(side * scale / _SIDE_MULTIPLE_PX) * _SIDE_MULTIPLE_PX)
-            for side in image.shape[:2]
-        )
-        return height, width
-
-    def within_reach(self, image: Pixels) -> Pixels:
-        """A large image brought to twice the size that is seen: copies of it cost less and look the same."""
-        scale = 2 * self._options.long_side_px / max(image.shape[:2])
-        if scale >= 1:
-            return image
-        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        self.options = options
 
     def grid(self, image: Pixels) -> Patches:
         """Patches of an image of any size."""
-        height, width = self.size_hw(image)
-        method = cv2.INTER_AREA if width <= image.shape[1] else cv2.INTER_LINEAR
-        seen = cv2.resize(image, (width, height), interpolation=method)
-        if self._options.denoise_sigma_px > 0:
-            seen = cv2.GaussianBlur(seen, (0, 0), self._options.denoise_sigma_px)
-        return patch_grid(self._backbone, seen.astype(np.uint8, copy=False))
+        seen = resized(image, seen_size_hw(image, self.options.long_side_px))
+        if self.options.denoise_sigma_px > 0:
+            seen = cv2.GaussianBlur(seen, (0, 0), self.options.denoise_sigma_px).astype(np.uint8, copy=False)
+        return patch_grid(self._backbone, seen)
 
     def map(self, distances: MapValues) -> MapValues:
+        """Distances of patches as a map of what was seen."""
         size_hw = (distances.shape[0] * _PATCH_PX, distances.shape[1] * _PATCH_PX)
         return pixel_map(
-            distances, size_hw, sigma_px=self._options.map_sigma_px, upsampling=self._options.upsampling
+            distances, size_hw, sigma_px=self.options.map_sigma_px, upsampling=self.options.upsampling
         )
 
     def score(self, distances: MapValues) -> float:
+        """Highest value of the map."""
         return float(self.map(distances).max())
 
 
@@ -246,6 +203,6 @@ def _calibration(eye: _Eye, originals: list[_Share], copies: list[_Share]) -> Ca
         scores,
         method="copies of the one good image, left out in turn" if alone else "good images, left out in turn",
         normals=len(originals),
-        floor_spread=_LEAST_SPREAD * float(np.median(scores)),
+        floor_spread=LEAST_SPREAD * float(np.median(scores)),
         plausible=[eye.score(quarter) for quarter in left_out_quarters(originals[0].grid)] if alone else (),
     )
