@@ -150,7 +150,7 @@ def _readings(report: DefectReport) -> Iterator[str]:
     for reading in report.readings:
         for note in reading.notes:
             yield ""
-            yield f"{escape(reading.expert)}: {escape(note)}"
+            yield paragraph(f"{reading.expert}: {note}")
 
 
 def _knowledge(report: DefectReport) -> Iterator[str]:
@@ -189,6 +189,8 @@ def _versions(report: DefectReport) -> Iterator[str]:
     yield "---"
     yield ""
     yield f"Report schema {report.schema_version}. Image sha256 {report.image.sha256}."
+    if report.inspection_id:
+        yield f"Inspection {escape(report.inspection_id)}."
     if report.versions:
         yield f"Versions: {', '.join(versions)}."
 

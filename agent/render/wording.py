@@ -89,10 +89,12 @@ def crop_of(defect: Defect) -> str | None:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in per cent, with the digits that matter: `97 %`, `0.04 %`."""
+    """A fraction in per cent, with the digits that matter: `97 %`, `0.04 %`; only all of it is `100 %`."""
     value = 100 * fraction
     if 0 < value < 0.01:
         return "under 0.01 %"
+    if 99 < value < 100:
+        return f"{min(value, 99.9):.1f} %"
     return f"{value:.2f} %" if 0 < value < 1 else f"{value:.0f} %"
 
 
@@ -103,7 +105,7 @@ def number(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """A time as people say it: `35 ms`, `1.20 s`."""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.2f} s" if seconds >= 0.9995 else f"{1000 * seconds:.0f} ms"
 
 
 def _visible(character: str) -> str:
