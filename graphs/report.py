@@ -86,11 +86,13 @@ class Fault(Value):
 class DefectReport(Value):
     """The answer to one inspection.
 
-    `confidence` belongs to `verdict`. `reasoner` is `vlm:<model>` or `evidence`. `artifacts` maps names
-    (`overlay`, `heatmap`, `crop_1`, ...) to file names beside the report; empty where none were kept.
+    `inspection_id` is the same for the same pictures, settings and versions. `confidence` belongs to
+    `verdict`. `reasoner` is `vlm:<model>` or `evidence`. `artifacts` maps names (`overlay`, `heatmap`,
+    `crop_1`, ...) to file names beside the report; empty where none were kept.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    inspection_id: str = ""
     image: ImageRef
     template: ImageRef | None
     product: str | None

@@ -32,5 +32,6 @@ class Toolbox:
     fallback: Reasoner | None = None
     knowledge: Callable[[], KnowledgeBase] | None = None
     templates: TemplateLibrary | None = None
+    inspection_id: str = ""
     faults: tuple[Fault, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ def compose(visit: Visit) -> Outcome:
     leading = state.measurements.leading
     templates = state.request.templates or state.recalled_templates
     report = DefectReport(
+        inspection_id=visit.tools.inspection_id,
         image=state.request.image,
         template=leading.reference if leading else (templates[0] if templates else None),
         product=state.recalled.product or state.request.product,

@@ -86,7 +86,10 @@ def close_opening(evidence: Evidence, view: CloseView) -> list[Message]:
 
 
 def ask(messages: list[Message], question: str) -> list[Message]:
-    """The conversation with one more question from the user."""
+    """The conversation with one more question; some chat templates refuse two user turns in a row."""
+    *earlier, last = messages
+    if last.role == "user":
+        return [*earlier, Message("user", (*last.parts, TextPart(question)))]
     return [*messages, Message("user", (TextPart(question),))]
 
 

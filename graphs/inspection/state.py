@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,9 +20,6 @@ from graphs.report import (
 )
 from tools.types import ExpertReading, ImageRef, Notation, UnitFloat, Value
 
-PlannerName: TypeAlias = Literal["policy", "model"]
-ReasonerChoice: TypeAlias = Literal["auto", "vlm", "evidence"]
-
 
 class Request(Value):
     """What the user asked for. `templates` are good images given by hand, best first."""
@@ -32,9 +29,6 @@ class Request(Value):
     product: str | None = None
     expert: str = "auto"
     notation: Notation = "bbox"
-    planner: PlannerName = "policy"
-    reasoner: ReasonerChoice = "auto"
-    use_knowledge: bool = True
     max_looks: int = Field(default=2, ge=0, le=6)
 
 
@@ -122,3 +116,23 @@ class InspectionState(BaseModel):
     report: DefectReport | None = None
     faults: Annotated[list[Fault], operator.add] = Field(default_factory=list)
     trace: Annotated[list[TraceEntry], operator.add] = Field(default_factory=list)
+
+
+CHECKPOINTED: tuple[tuple[str, str], ...] = tuple(
+    (kind.__module__, kind.__name__)
+    for kind in (
+        Request,
+        Intake,
+        Plan,
+        ImageRef,
+        Measurements,
+        Recalled,
+        Opinion,
+        Decision,
+        Advice,
+        DefectReport,
+        Fault,
+        TraceEntry,
+    )
+)
+"""Types that a checkpoint may hold: (module, class), for the serializer's allow-list."""

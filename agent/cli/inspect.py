@@ -1,0 +1,114 @@
+"""`agent inspect`: one image to a report, many images to a stream of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.cli.options import setting_options
+from agent.errors import EXIT_ANOMALOUS, EXIT_OK, EXIT_REVIEW
+
+FORMATS = ("text", "json", "markdown", "html")
+CONNECT = "judging by measurements alone; to add a vision-language model: --vlm-url URL, or `agent serve`"
+
+
+@click.command(no_args_is_help=True)
+@click.option(
+    "--image",
+    "-i",
+    "images",
+    multiple=True,
+    required=True,
+    metavar="Q",
+    help="Query: a file, a folder or a glob. May be repeated.",
+)
+@click.option(
+    "--template",
+    "-t",
+    "templates",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="T",
+    help="Image of a good part. May be repeated, best first.",
+)
+@click.option(
+    "--templates",
+    "library",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of good images; the nearest becomes the reference.",
+)
+@click.option("--product", metavar="NAME", help="What the part is, for domain knowledge.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep report.json, report.html and the pictures in DIR/<image name>/.",
+)
+@click.option(
+    "--format",
+    "-f",
+    "form",
+    type=click.Choice(FORMATS),
+    help="What to print: text, or JSON Lines for many images.",
+)
+@click.option(
+    "--reasoner", type=click.Choice(["auto", "vlm", "evidence"]), help="Who judges. [env: AGENT_REASONER]"
+)
+@click.option("--planner", type=click.Choice(["policy", "model"]), help="Who plans. [env: AGENT_PLANNER]")
+@click.option(
+    "--expert", metavar="auto|NAME", help="Who measures; `agent doctor` lists them. [env: AGENT_EXPERT]"
+)
+@click.option(
+    "--notation",
+    type=click.Choice(["bbox", "contour", "highlight", "mask", "heatmap"]),
+    help="How regions are drawn. [env: AGENT_NOTATION]",
+)
+@click.option("--no-knowledge", is_flag=True, help="Look nothing up.")
+@click.option("--no-cot", is_flag=True, help="No chain of thought before the model's verdict.")
+@click.option("--max-looks", type=int, help="Closer looks at most. [env: AGENT_MAX_LOOKS]")
+@click.option("--jobs", type=int, help="Images at a time. [env: AGENT_JOBS]")
+@click.option("--exit-code", is_flag=True, help="End with 10 if anomalous, 11 if a person must look.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no hints on stderr.")
+@setting_options
+def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
+    r"""Inspect images and report defects.
+
+    \b
+    agent inspect --image query.png --template good.png
+    agent inspect --image 'line/*.png' --templates good/ --product bare_pcb --out reports
+    """
+    from agent.cli.inspecting import Job, inspect_images
+
+    job = Job(
+        patterns=given["images"],
+        templates=given["templates"],
+        library=given["library"],
+        product=given["product"],
+        out=given["out"],
+        form=given["form"],
+        quiet=given["quiet"],
+    )
+    explicit = {
+        "vlm_url": given["vlm_url"],
+        "vlm_model": given["vlm_model"],
+        "vlm_timeout_s": given["vlm_timeout_s"],
+        "data_dir": given["data_dir"],
+        "reasoner": given["reasoner"],
+        "planner": given["planner"],
+        "expert": given["expert"],
+        "notation": given["notation"],
+        "knowledge": False if given["no_knowledge"] else None,
+        "cot": False if given["no_cot"] else None,
+        "max_looks": given["max_looks"],
+        "jobs": given["jobs"],
+    }
+    verdicts = inspect_images(job, explicit, given["config"])
+    if not given["exit_code"]:
+        return EXIT_OK
+    if "anomalous" in verdicts:
+        return EXIT_ANOMALOUS
+    return EXIT_REVIEW if "review" in verdicts else EXIT_OK

@@ -1,0 +1,78 @@
+"""Unfinished inspections: what makes two of them the same, and where they are kept until they are done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from agent.errors import UsageError
+from agent.settings import Settings
+from graphs.inspection.state import CHECKPOINTED, Request
+
+ANSWER_CHANGING = (
+    "vlm_url",
+    "vlm_model",
+    "reasoner",
+    "planner",
+    "expert",
+    "notation",
+    "knowledge",
+    "cot",
+    "max_looks",
+)
+"""Settings beside the request that make an inspection another one; time-outs and folders do not."""
+
+
+def inspection_id(
+    request: Request, settings: Settings, versions: dict[str, str], library: Path | None
+) -> str:
+    """The same for the same pictures, product, settings and versions, so that an interrupted run is found."""
+    content = {
+        "request": request.model_dump(mode="json"),
+        "settings": {name: getattr(settings, name) for name in ANSWER_CHANGING},
+        "versions": versions,
+        "library": str(library.resolve()) if library else None,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+@contextmanager
+def scratch_folder(root: Path, name: str) -> Iterator[Path]:
+    """A folder that nobody else uses meanwhile: `root/name`, or another if someone is at the same work."""
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / f"{name}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield root / f"{name}-{uuid4().hex[:8]}"
+        return
+    try:
+        yield root / name
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@asynccontextmanager
+async def open_checkpointer(file: Path) -> AsyncIterator[AsyncSqliteSaver]:
+    """The SQLite store of unfinished inspections.
+
+    Raises:
+        UsageError: the file is damaged or cannot be written.
+    """
+    try:
+        async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
+            saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CHECKPOINTED)
+            await saver.setup()
+            yield saver
+    except sqlite3.Error as error:
+        raise UsageError(f"cannot use {file} ({error}); delete it and inspect again") from error

@@ -1,0 +1,239 @@
+"""From settings to live handles: the only file that picks concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+
+from agent.errors import ServiceError, UsageError
+from agent.settings import Settings
+from graphs.evidence import EvidenceReasoner
+from graphs.inspection.model_planner import ModelPlanner
+from graphs.inspection.plan import Planner, PolicyPlanner
+from graphs.reasoning import Reasoner
+from graphs.report import Fault
+from graphs.toolbox import Toolbox
+from graphs.vlm_reasoner import VlmReasoner
+from knowledge_base.search import KnowledgeBase
+from knowledge_base.templates import TemplateLibrary
+from tools.artifacts import ArtifactStore
+from tools.errors import VlmError, VlmTimeout
+from tools.experts.anomalib_models import AnomalibPatchCoreExpert
+from tools.experts.backbones import EmbeddedBackbone
+from tools.experts.base import Expert
+from tools.experts.bench import ExpertBench
+from tools.experts.pair import PairExpert
+from tools.experts.patchcore import PatchCoreExpert
+from tools.image import ImageStore
+from tools.vlm.base import VisionLanguageModel
+from tools.vlm.endpoint import EndpointInfo
+from tools.vlm.openai_compat import OpenAICompatibleModel
+
+GREETING_S = 10.0
+"""Seconds in which a healthy endpoint says what it serves."""
+
+VERSIONED = ("inspection-agent", "langgraph", "onnxruntime", "opencv-python-headless", "numpy")
+"""Packages whose version can change an answer, and so stands in every report."""
+
+
+@dataclass(frozen=True)
+class Handles:
+    """What one process opens once and every inspection shares."""
+
+    settings: Settings
+    images: ImageStore
+    experts: ExpertBench
+    backbone: EmbeddedBackbone
+    knowledge: Callable[[], KnowledgeBase] | None
+    reasoner: Reasoner
+    fallback: Reasoner | None
+    planner: Planner
+    faults: tuple[Fault, ...]
+
+    def toolbox(
+        self, inspection_id: str, artifacts: ArtifactStore, templates: TemplateLibrary | None
+    ) -> Toolbox:
+        """The handles of one inspection."""
+        return Toolbox(
+            images=self.images,
+            experts=self.experts,
+            artifacts=artifacts,
+            reasoner=self.reasoner,
+            planner=self.planner,
+            fallback=self.fallback,
+            knowledge=self.knowledge,
+            templates=templates,
+            inspection_id=inspection_id,
+            faults=self.faults,
+            versions=versions(),
+        )
+
+    def template_library(self, folder: Path) -> TemplateLibrary:
+        """Index a folder of good images.
+
+        Raises:
+            KnowledgeError: the folder holds no usable image.
+        """
+        library = TemplateLibrary(
+            embed=self.backbone.embed,
+            open_image=lambda path: self.images.pixels(self.images.open(path)),
+            cache_dir=self.settings.data_dir / "templates",
+        )
+        library.load(folder)
+        return library
+
+
+def expert_names() -> tuple[str, ...]:
+    """Names that `--expert` takes besides `auto`."""
+    return ("pair", "patchcore", "anomalib-patchcore")
+
+
+async def open_handles(settings: Settings) -> Handles:
+    """Open what the settings name.
+
+    Raises:
+        UsageError: the settings name something that there is not, or the data folder cannot be written.
+        ServiceError: the model was asked for (`--reasoner vlm`) and cannot be reached.
+    """
+    if settings.expert not in ("auto", *expert_names()):
+        raise UsageError(
+            f"no expert named {settings.expert!r}; choose auto or one of: {', '.join(expert_names())}"
+        )
+    make_writable(settings.data_dir)
+    images = ImageStore(settings.max_pixels, spool=settings.data_dir / "spool")
+    backbone = open_backbone(settings)
+    experts: dict[str, Expert] = {
+        "pair": PairExpert(),
+        "patchcore": PatchCoreExpert(backbone),
+        "anomalib-patchcore": AnomalibPatchCoreExpert(),
+    }
+    vlm, faults = await _reachable_model(settings)
+    evidence = EvidenceReasoner()
+    reasoner: Reasoner = VlmReasoner(vlm, think=settings.cot) if vlm else evidence
+    return Handles(
+        settings=settings,
+        images=images,
+        experts=ExpertBench(experts, images),
+        backbone=backbone,
+        knowledge=_knowledge_opener(settings) if settings.knowledge else None,
+        reasoner=reasoner,
+        fallback=evidence if vlm and settings.reasoner == "auto" else None,
+        planner=ModelPlanner(vlm) if vlm and settings.planner == "model" else PolicyPlanner(),
+        faults=faults,
+    )
+
+
+def open_backbone(settings: Settings) -> EmbeddedBackbone:
+    """The embedded image backbone, converted into the data folder at first use."""
+    return EmbeddedBackbone(settings.data_dir / "models")
+
+
+def open_model(settings: Settings) -> OpenAICompatibleModel | None:
+    """The client of the configured endpoint; None if none is configured.
+
+    Raises:
+        UsageError: the configured URL is none.
+    """
+    if settings.vlm_url is None:
+        return None
+    try:
+        return OpenAICompatibleModel(
+            settings.vlm_url,
+            settings.vlm_model,
+            api_key=settings.vlm_key.get_secret_value() if settings.vlm_key else None,
+            timeout_s=settings.vlm_timeout_s,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions that stand in every report."""
+    return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED}}
+
+
+async def _reachable_model(settings: Settings) -> tuple[VisionLanguageModel | None, tuple[Fault, ...]]:
+    """The model that will judge, checked to be there; or None, with the fault if that was not wanted."""
+    if settings.reasoner == "evidence":
+        return None, ()
+    model = open_model(settings)
+    if model is None:
+        if settings.reasoner == "vlm" or settings.planner == "model":
+            raise UsageError("no model is configured; give --vlm-url or set AGENT_VLM_URL")
+        return None, ()
+    try:
+        await greet(model, settings)
+    except VlmError as error:
+        if settings.reasoner == "vlm":
+            raise ServiceError(str(error)) from error
+        fault = Fault(step="reason", kind=error.kind, message=str(error), retryable=error.retryable)
+        return None, (fault,)
+    return model, ()
+
+
+async def greet(model: OpenAICompatibleModel, settings: Settings) -> EndpointInfo:
+    """Ask an endpoint what it serves, without waiting as long as for an answer.
+
+    Raises:
+        VlmError: the endpoint cannot be used.
+    """
+    seconds = min(GREETING_S, settings.vlm_timeout_s)
+    try:
+        async with asyncio.timeout(seconds):
+            return await model.health()
+    except TimeoutError as error:
+        raise VlmTimeout(
+            f"{settings.vlm_url} does not say within {seconds:g} s what it serves; is it still starting?"
+        ) from error
+
+
+def _knowledge_opener(settings: Settings) -> Callable[[], KnowledgeBase]:
+    """Opens the knowledge base at first use, once; several threads may ask."""
+    lock = Lock()
+    opened: list[KnowledgeBase] = []
+
+    def open_once() -> KnowledgeBase:
+        with lock:
+            if not opened:
+                opened.append(open_knowledge(settings))
+            return opened[0]
+
+    return open_once
+
+
+def open_knowledge(settings: Settings) -> KnowledgeBase:
+    """Open the embedded knowledge base.
+
+    Raises:
+        KnowledgeError: a document, the store or the embedding model cannot be used.
+    """
+    from knowledge_base.embeddings import MiniLmEmbeddings
+    from knowledge_base.load import load_documents
+    from knowledge_base.store import KnowledgeStore
+
+    store = KnowledgeStore(settings.data_dir / "knowledge")
+    return KnowledgeBase(load_documents(), store, MiniLmEmbeddings())
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder and see that files can be written there.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"data folder {folder} cannot be written ({error.strerror}); set AGENT_DATA_DIR to another"
+        ) from error

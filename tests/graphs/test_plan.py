@@ -1,0 +1,95 @@
+"""Plans: the policy's reasons, and a model's plan kept to the catalogue."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from graphs.inspection.model_planner import ModelPlanner
+from graphs.inspection.plan import Situation, catalogue, plan_by_policy
+from tools.errors import VlmInvalid
+from tools.vlm.scripted import ScriptedModel
+
+
+def situation(**changes):
+    given = {
+        "templates": 1,
+        "library": False,
+        "knowledge": True,
+        "product": "bare_pcb",
+        "experts": ("pair", "patchcore", "other"),
+        "expert_choice": "auto",
+        "reasoner": "vlm:test",
+        "reasoner_sees": True,
+        "max_looks": 2,
+    }
+    return Situation(**{**given, **changes})
+
+
+def taken(plan):
+    return [entry.step for entry in plan.steps if entry.taken]
+
+
+def test_with_a_template_everything_is_done():
+    plan = plan_by_policy(situation())
+    assert taken(plan) == [
+        "measure:pair",
+        "measure:patchcore",
+        "recall_knowledge",
+        "annotate",
+        "reason",
+        "look_closer",
+    ]
+    assert plan.experts == ("pair", "patchcore")
+
+
+def test_every_step_left_out_has_its_reason():
+    plan = plan_by_policy(situation(templates=0, knowledge=False, reasoner="evidence", reasoner_sees=False))
+    assert taken(plan) == ["reason"]
+    reasons = {entry.step: entry.reason for entry in plan.steps}
+    assert "no template was given" in reasons["measure:pair"]
+    assert reasons["recall_knowledge"] == "switched off"
+    assert "sees no pictures" in reasons["look_closer"]
+
+
+def test_a_folder_of_good_images_stands_in_for_a_template():
+    assert taken(plan_by_policy(situation(templates=0, library=True)))[0] == "recall_templates"
+
+
+def test_a_chosen_expert_measures_alone():
+    assert plan_by_policy(situation(expert_choice="other")).experts == ("other",)
+
+
+def reply(*steps):
+    return json.dumps({"steps": [{"step": step, "reason": "because"} for step in steps]})
+
+
+@pytest.mark.anyio
+async def test_the_model_chooses_from_the_catalogue():
+    vlm = ScriptedModel([reply("measure:patchcore", "reason")])
+    plan = await ModelPlanner(vlm).plan(situation())
+    assert plan.by == "vlm:scripted"
+    assert plan.experts == ("patchcore",)
+    assert [entry.step for entry in plan.steps if not entry.taken] == [
+        "measure:pair",
+        "annotate",
+        "recall_knowledge",
+        "look_closer",
+    ]
+    schema = vlm.calls[0].constraint.schema
+    assert schema["$defs"]["PlannedStep"]["properties"]["step"]["enum"] == list(catalogue(situation()))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("steps", "complaint"),
+    [
+        (("measure:pair",), "'reason' is missing"),
+        (("reason",), "measures nothing"),
+        (("measure:pair", "measure:pair", "reason"), "twice"),
+    ],
+)
+async def test_a_plan_that_breaks_a_rule_is_invalid(steps, complaint):
+    with pytest.raises(VlmInvalid, match=complaint):
+        await ModelPlanner(ScriptedModel([reply(*steps)])).plan(situation())
