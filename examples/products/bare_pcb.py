@@ -6,10 +6,11 @@ Defects: `open_track` (a track etched through), `short` (copper left between two
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from examples.products import Linear, Product, Scene
+from examples.products import Linear, Product, Scene, SceneBox
 from examples.surfaces import (
     Point,
     X,
@@ -53,6 +54,15 @@ PARTS: tuple[tuple[Point, bool], ...] = (
 )  # fmt: skip
 SOIC: Point = (1030, 900)
 
+
+class Hole(NamedTuple):
+    """A plated hole in a copper ring; `bare` where the mask leaves the ring open."""
+
+    at: Point
+    ring: float
+    bare: bool
+
+
 OPEN_AT: Point = (443, 1024)
 SHORT_AT: Point = (868, 510)
 
@@ -61,11 +71,11 @@ def draw(defect: str | None) -> Scene:
     """The board, good or with one defect."""
     tracks, holes = _tracks()
     pads = _pads()
-    rings = union([disc(at, radius) for at, radius, _ in holes])
+    rings = union([disc(hole.at, hole.ring) for hole in holes])
     copper = union([tracks, pads, rings])
     plane = rectangle((640, 640), 560, 560, 20) * (1 - rectangle((CHIP[0], 1180), 330, 92))
     plane = np.asarray(plane * (1 - grow(copper, CLEARANCE)), dtype=np.float32)
-    boxes: list[tuple[str, tuple[float, float, float, float]]] = []
+    boxes: list[tuple[str, SceneBox]] = []
     if defect == "open_track":
         x, y = OPEN_AT
         gap = polygon(
@@ -82,9 +92,9 @@ def draw(defect: str | None) -> Scene:
     return Scene(_paint(board, union([copper, plane]), pads, holes), tuple(boxes))
 
 
-def _paint(board: Linear, metal: Linear, pads: Linear, holes: Sequence[tuple[Point, float, float]]) -> Linear:
+def _paint(board: Linear, metal: Linear, pads: Linear, holes: Sequence[Hole]) -> Linear:
     """Lay the board up as it is made: laminate, copper, mask, gold, print, drilling."""
-    bare = union([pads, *(disc(at, ring) for at, ring, bare in _bare_rings(holes))])
+    bare = union([pads, *(disc(hole.at, hole.ring) for hole in holes if hole.bare)])
     opening = grow(bare, MASK_OPENING)
 
     mask = lay(flat(MASK_ON_LAMINATE), MASK_ON_COPPER, blur(metal, 1.0))
@@ -131,39 +141,35 @@ def _octilinear(start: Point, end: Point, *, upright: bool = False) -> list[Poin
     return [start, (x0 + lead, y0), (x1 - lead, y1), end]
 
 
-def _tracks() -> tuple[Linear, list[tuple[Point, float, float]]]:
-    """All tracks, and the holes as (centre, ring radius, mask opening radius or 0 where tented)."""
+def _tracks() -> tuple[Linear, list[Hole]]:
+    """All tracks and all holes."""
     x, y = CHIP
     lines: list[list[Point]] = []
-    holes: list[tuple[Point, float, float]] = []
+    holes: list[Hole] = []
     for i, pad in enumerate(CHIP_PADS):
         lines.append(_octilinear((x + 230, y + pad), (HEADER_X[0], HEADER_Y[i])))
         lines.append(_octilinear((x + pad, y + 230), (FINGERS_X[i], 1130), upright=True))
         via: Point = (150 + 62 * (i % 3), y - 252 + 72 * i)
         lines.append(_octilinear((x - 230, y + pad), via))
-        holes.append((via, 15, 0))
+        holes.append(Hole(via, 15, bare=False))
     for i, (at, _) in enumerate(PARTS[:4]):
         lines.append(_octilinear((x + CHIP_PADS[2 * i], y - 230), (at[0], at[1] + 36), upright=True))
     for at, _ in PARTS[4:]:
         beside: Point = (at[0] + 96, at[1])
         lines.append([(at[0] + 34, at[1]), beside])
-        holes.append((beside, 15, 0))
+        holes.append(Hole(beside, 15, bare=False))
     for i in range(4):
         leg = SOIC[1] - 66 + 44 * i
         via = (SOIC[0] + 134, leg - 12 + 8 * i)
         lines.append(_octilinear((SOIC[0] + 92, leg), via))
-        holes.append((via, 15, 0))
+        holes.append(Hole(via, 15, bare=False))
         inner: Point = (SOIC[0] - 138 - 22 * (i % 2), leg)
         lines.append([(SOIC[0] - 92, leg), inner])
-        holes.append((inner, 14, 0))
-    holes += [((column, row), 25, 27) for column in HEADER_X for row in HEADER_Y]
-    holes += [((x - 60 + 60 * (k % 3), y - 60 + 60 * (k // 3)), 9, 9) for k in range(9)]
-    holes += [(corner, 62, 64) for corner in ((134, 134), (1146, 134), (134, 1146), (1146, 1146))]
+        holes.append(Hole(inner, 14, bare=False))
+    holes += [Hole((column, row), 25, bare=True) for column in HEADER_X for row in HEADER_Y]
+    holes += [Hole((x - 60 + 60 * (k % 3), y - 60 + 60 * (k // 3)), 9, bare=True) for k in range(9)]
+    holes += [Hole(corner, 62, bare=True) for corner in ((134, 134), (1146, 134), (134, 1146), (1146, 1146))]
     return union([stroke(line, TRACK) for line in lines]), holes
-
-
-def _bare_rings(holes: Sequence[tuple[Point, float, float]]) -> list[tuple[Point, float, float]]:
-    return [hole for hole in holes if hole[2] > 0]
 
 
 def _pads() -> Linear:

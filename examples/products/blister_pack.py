@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from examples.products import Linear, Product, Scene
+from examples.products import Linear, Product, Scene, SceneBox
 from examples.surfaces import (
     Lamp,
     Point,
@@ -48,7 +48,7 @@ WINDOWS = (Lamp((-0.66, -0.80, 1.0), 0.016, 1.5), Lamp((0.80, 0.50, 1.0), 0.010,
 
 def draw(defect: str | None) -> Scene:
     """The pack, good or with one defect."""
-    boxes: list[tuple[str, tuple[float, float, float, float]]] = []
+    boxes: list[tuple[str, SceneBox]] = []
     pack = rectangle(PACK, HALF_WIDTH, HALF_HEIGHT, CORNER)
     scene = _foil()
     for i, pocket in enumerate(POCKETS):
@@ -143,7 +143,7 @@ def _plastic(scene: Linear) -> Linear:
     return np.asarray(scene + 0.22 * blur(np.asarray(rim, np.float32), 1)[..., None], np.float32)
 
 
-def _dirt(scene: Linear, pocket: Point) -> tuple[Linear, tuple[float, float, float, float]]:
+def _dirt(scene: Linear, pocket: Point) -> tuple[Linear, SceneBox]:
     """Dark specks and a fibre that lie on a tablet, under the film."""
     x, y = pocket[0] + 20, pocket[1] + 22
     specks = union([

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from examples.camera import SCENE_PX
-from examples.products import Linear, Product, Scene
+from examples.products import Linear, Product, Scene, SceneBox
 from examples.surfaces import (
     Lamp,
     Point,
@@ -53,7 +53,7 @@ def draw(defect: str | None) -> Scene:
     scene = _felt(outline)
     part = _metal(radius)
     part = _drill(part)
-    boxes: list[tuple[str, tuple[float, float, float, float]]] = []
+    boxes: list[tuple[str, SceneBox]] = []
     if defect == "scratch":
         part, box = _scratch(part)
         boxes.append((defect, box))
@@ -149,7 +149,7 @@ def _well(scene: Linear, centre: Point, radius: float, wall: float) -> Linear:
     return lay(scene, np.asarray(depth, np.float32), np.asarray(floor * hole, np.float32))
 
 
-def _scratch(part: Linear) -> tuple[Linear, tuple[float, float, float, float]]:
+def _scratch(part: Linear) -> tuple[Linear, SceneBox]:
     """A groove dragged over the face: dark bottom, bright thrown-up edges, uneven pressure."""
     t = np.linspace(0, 1, 40)
     path_x = 972 - 104 * t + 14 * np.sin(2.3 * t)
@@ -165,7 +165,7 @@ def _scratch(part: Linear) -> tuple[Linear, tuple[float, float, float, float]]:
     return np.asarray(part, np.float32), (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
 
 
-def _chip(scene: Linear, outline: Linear) -> tuple[Linear, tuple[float, float, float, float]]:
+def _chip(scene: Linear, outline: Linear) -> tuple[Linear, SceneBox]:
     """A piece broken from the rim: felt where it was, and a rough, grainy fracture along the break."""
     x, y = CENTRE[0] - 470, CENTRE[1] - 268
     missing = polygon([(x - 60, y + 26), (x - 22, y + 34), (x - 4, y + 20), (x + 16, y + 8), (x + 12, y - 14),
