@@ -147,7 +147,7 @@ class Inspector:
         library = Path(templates) if templates is not None else None
         request = self._request(image, template, product)
         name = inspection_id(request, self.settings, versions(), library)
-        found = self._handles.template_library(library) if library is not None else None
+        found = self._handles.libraries.open(library) if library is not None else None
         with scratch_folder(self.settings.data_dir / "unfinished", name) as folder:
             artifacts = ArtifactStore(folder)
             toolbox = self._handles.toolbox(name, artifacts, found)

@@ -15,6 +15,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent.errors import UsageError
+from agent.libraries import folder_state
 from agent.settings import Settings
 from graphs.inspection.state import CHECKPOINTED, Request
 
@@ -40,7 +41,7 @@ def inspection_id(
         "request": request.model_dump(mode="json"),
         "settings": {name: getattr(settings, name) for name in ANSWER_CHANGING},
         "versions": versions,
-        "library": str(library.resolve()) if library else None,
+        "library": folder_state(library) if library else None,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 from agent.errors import ServiceError, UsageError
+from agent.libraries import Libraries, OpenLibrary
 from agent.settings import Settings
 from graphs.evidence import EvidenceReasoner
 from graphs.inspection.model_planner import ModelPlanner
@@ -21,7 +22,6 @@ from graphs.report import Fault
 from graphs.toolbox import Toolbox
 from graphs.vlm_reasoner import VlmReasoner
 from knowledge_base.search import KnowledgeBase
-from knowledge_base.templates import TemplateLibrary
 from tools.artifacts import ArtifactStore
 from tools.errors import VlmError, VlmTimeout
 from tools.experts.anomalib_models import AnomalibPatchCoreExpert
@@ -49,16 +49,14 @@ class Handles:
     settings: Settings
     images: ImageStore
     experts: ExpertBench
-    backbone: EmbeddedBackbone
+    libraries: Libraries
     knowledge: Callable[[], KnowledgeBase] | None
     reasoner: Reasoner
     fallback: Reasoner | None
     planner: Planner
     faults: tuple[Fault, ...]
 
-    def toolbox(
-        self, inspection_id: str, artifacts: ArtifactStore, templates: TemplateLibrary | None
-    ) -> Toolbox:
+    def toolbox(self, inspection_id: str, artifacts: ArtifactStore, library: OpenLibrary | None) -> Toolbox:
         """The handles of one inspection."""
         return Toolbox(
             images=self.images,
@@ -68,25 +66,11 @@ class Handles:
             planner=self.planner,
             fallback=self.fallback,
             knowledge=self.knowledge,
-            templates=templates,
+            templates=library.templates if library else None,
             inspection_id=inspection_id,
-            faults=self.faults,
+            faults=(*self.faults, *(library.faults if library else ())),
             versions=versions(),
         )
-
-    def template_library(self, folder: Path) -> TemplateLibrary:
-        """Index a folder of good images.
-
-        Raises:
-            KnowledgeError: the folder holds no usable image.
-        """
-        library = TemplateLibrary(
-            embed=self.backbone.embed,
-            open_image=lambda path: self.images.pixels(self.images.open(path)),
-            cache_dir=self.settings.data_dir / "templates",
-        )
-        library.load(folder)
-        return library
 
 
 def expert_names() -> tuple[str, ...]:
@@ -120,7 +104,7 @@ async def open_handles(settings: Settings) -> Handles:
         settings=settings,
         images=images,
         experts=ExpertBench(experts, images),
-        backbone=backbone,
+        libraries=Libraries(backbone, images, settings.data_dir / "templates"),
         knowledge=_knowledge_opener(settings) if settings.knowledge else None,
         reasoner=reasoner,
         fallback=evidence if vlm and settings.reasoner == "auto" else None,

@@ -74,8 +74,8 @@ CONNECT = "judging by measurements alone; to add a vision-language model: --vlm-
 @click.option("--exit-code", is_flag=True, help="End with 10 if anomalous, 11 if a person must look.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no hints on stderr.")
 @setting_options
-def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
-    r"""Inspect images and report defects.
+def inspect(**given: Any) -> int:  # noqa: ANN401 - click's: keyword options, \b keeps lines apart
+    """Inspect images and report defects.
 
     \b
     agent inspect --image query.png --template good.png

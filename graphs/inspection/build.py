@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -56,7 +58,7 @@ def build_graph(
 
     graph.add_edge(START, "intake")
     graph.add_conditional_edges("intake", routes.after_intake)
-    graph.add_conditional_edges("plan", routes.after_plan)
+    graph.add_conditional_edges("plan", routes.after_plan, list(get_args(routes.AfterPlan)))
     graph.add_conditional_edges("recall_templates", routes.after_recall_templates)
     graph.add_edge("measure", "annotate")
     graph.add_edge("recall_knowledge", "annotate")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from graphs.evidence import EVIDENCE
 from graphs.inspection.judgement import wants_closer_look
 from graphs.inspection.plan import LOOK_CLOSER, RECALL_KNOWLEDGE, RECALL_TEMPLATES
 from graphs.inspection.state import InspectionState
+
+AfterPlan: TypeAlias = Literal["measure", "recall_knowledge", "recall_templates", "annotate"]
 
 
 def after_intake(state: InspectionState) -> Literal["plan", "decide"]:
@@ -15,11 +17,9 @@ def after_intake(state: InspectionState) -> Literal["plan", "decide"]:
     return "decide" if state.intake.obstacle is not None else "plan"
 
 
-def after_plan(
-    state: InspectionState,
-) -> list[Literal["measure", "recall_knowledge", "recall_templates", "annotate"]]:
+def after_plan(state: InspectionState) -> list[AfterPlan]:
     """Measuring and remembering side by side; a reference that must be found is found before measuring."""
-    following: list[Literal["measure", "recall_knowledge", "recall_templates", "annotate"]] = []
+    following: list[AfterPlan] = []
     if state.plan.takes(RECALL_TEMPLATES):
         following.append("recall_templates")
     elif state.plan.experts:
