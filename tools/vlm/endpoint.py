@@ -77,9 +77,13 @@ def choose_model(info: EndpointInfo, wanted: str | None) -> ServedModel:
         if listed is None and info.is_vllm:
             raise VlmRejected(f"the endpoint does not serve {one_line(wanted, 60)!r}; it serves {served}")
         return listed or ServedModel(wanted)
-    if len(info.models) == 1:
-        return info.models[0]
-    raise VlmRejected(f"the endpoint lists {served}: name the model to use")
+    if not info.models:
+        raise VlmRejected(
+            "the endpoint lists no models: check that its URL ends in /v1, or name the model to use"
+        )
+    if len(info.models) > 1:
+        raise VlmRejected(f"the endpoint serves several models ({served}): name the one to use")
+    return info.models[0]
 
 
 async def ask_endpoint(client: openai.AsyncOpenAI, base_url: str) -> EndpointInfo:
