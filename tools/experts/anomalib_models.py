@@ -1,8 +1,8 @@
 """anomalib's own models as experts (Akcay et al. 2022, arXiv 2202.08341), run without its engine or trainer.
 
-They are chosen by name and slow to start: anomalib alone takes many seconds to import. A model that is to fit
-in here keeps a memory of each good image and measures a picture against a list of such memories (`_Detector`);
-leave-one-out calibration and reading are then the same for all.
+They are chosen by name and slow to start: anomalib alone takes many seconds to import. A model that is to
+fit in here keeps a memory of each good image and measures a picture against a list of such memories
+(`_Detector`); leave-one-out calibration and reading are then the same for all.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class AnomalibPatchCoreExpert:
     The score is the highest value of anomalib's map, so that map, score and limits are in one unit.
 
     Args:
-        backbone: "tf_efficientnet_lite0" on the embedded weights, another timm name whose weights the Hugging
-            Face cache holds, or "local-dir:/path" to a folder that `timm.models.save_for_hf` wrote. The network
-            is never asked.
+        backbone: "tf_efficientnet_lite0" on the embedded weights, another timm name whose weights the
+            Hugging Face cache holds, or "local-dir:/path" to a folder that `timm.models.save_for_hf` wrote.
+            The network is never asked.
     """
 
     name: Final = "anomalib-patchcore"
