@@ -61,7 +61,7 @@ def reasoner_sentence(report: DefectReport) -> str:
 
 
 def place(defect: Defect) -> str:
-    """Where a defect lies and how large it is, such as `left, x 0 to 12, y 300 to 320 px (0.06 % of the image)`."""
+    """Where a defect lies and how large it is: `left, x 0 to 12, y 300 to 320 px (0.06 % of the image)`."""
     parts: list[str] = [defect.cell] if defect.cell is not None else []
     if defect.box_xyxy_px is not None:
         x0, y0, x1, y1 = defect.box_xyxy_px
