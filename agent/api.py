@@ -24,6 +24,7 @@ from graphs.inspection.state import InspectionState, Request
 from graphs.report import DefectReport
 from graphs.toolbox import Toolbox
 from tools.artifacts import ArtifactStore
+from tools.image import ImageStore, encode_jpeg
 from tools.types import ImageRef
 
 Picture: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8]
@@ -38,16 +39,17 @@ class Inspection:
     """A report with the pictures behind it, for as long as they are kept."""
 
     report: DefectReport
+    _images: ImageStore = field(repr=False)
     _artifacts: ArtifactStore = field(repr=False)
     _names: tuple[str, ...] = field(repr=False)
 
-    def pictures(self) -> dict[str, Path]:
-        """Name -> file of each picture that was drawn, and of query and template."""
-        files = {name: self._artifacts.path(name) for name in self._names}
-        files["query"] = Path(self.report.image.path)
+    def pictures(self) -> dict[str, bytes]:
+        """Name -> JPEG or PNG of each picture that was drawn, and of query and template as they were seen."""
+        pictures = {name: self._artifacts.path(name).read_bytes() for name in self._names}
+        pictures["query"] = encode_jpeg(self._images.pixels(self.report.image))
         if self.report.template is not None:
-            files["template"] = Path(self.report.template.path)
-        return files
+            pictures["template"] = encode_jpeg(self._images.pixels(self.report.template))
+        return pictures
 
     def save(self, folder: Path) -> DefectReport:
         """Keep the pictures in a folder; returns the report that names them.
@@ -155,7 +157,7 @@ class Inspector:
                 self._portal.start_task_soon(self._run, request, folder.name, toolbox, progress)
             )
             try:
-                yield Inspection(state["report"], artifacts, state["pictures"])
+                yield Inspection(state["report"], self._handles.images, artifacts, state["pictures"])
             finally:
                 artifacts.discard()
 

@@ -70,7 +70,7 @@ class TraceEntry(Value):
     """What a step did and how long it took."""
 
     step: str
-    seconds: float = Field(ge=0)
+    seconds: FiniteFloat = Field(ge=0)
     detail: str
 
 

@@ -181,7 +181,7 @@ class ExpertReading(Value):
     regions: tuple[Region, ...] = ()
     same_view: bool | None = None
     notes: tuple[str, ...] = ()
-    seconds: float = Field(ge=0)
+    seconds: FiniteFloat = Field(ge=0)
 
     @model_validator(mode="after")
     def _agrees_with_calibration(self) -> Self:

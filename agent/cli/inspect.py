@@ -74,13 +74,13 @@ CONNECT = "judging by measurements alone; to add a vision-language model: --vlm-
 @click.option("--exit-code", is_flag=True, help="End with 10 if anomalous, 11 if a person must look.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no hints on stderr.")
 @setting_options
-def inspect(**given: Any) -> int:  # noqa: ANN401 - click's: keyword options, \b keeps lines apart
+def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
     """Inspect images and report defects.
 
     \b
     agent inspect --image query.png --template good.png
     agent inspect --image 'line/*.png' --templates good/ --product bare_pcb --out reports
-    """
+    """  # noqa: D301 - click reads \b as "keep these lines apart"
     from agent.cli.inspecting import Job, inspect_images
 
     job = Job(

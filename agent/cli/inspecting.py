@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from agent.api import Inspection, Inspector
 from agent.errors import UsageError
 from agent.render import Format, render
+from agent.render.console import stream_style
+from agent.render.json_ import render_json
 from agent.settings import Settings
 from graphs.report import DefectReport, Fault, Verdict
 from tools.atomic import write_atomically
@@ -203,20 +205,20 @@ def _keep(inspection: Inspection, folder: Path) -> DefectReport:
 
 def _printed(report: DefectReport, inspection: Inspection, job: Job) -> str:
     form = job.form or "text"
-    console = Console()
+    color, width = stream_style(sys.stdout)
     return render(
         report,
         form,
         pictures=inspection.pictures() if form == "html" else None,
         links=report.artifacts,
-        color=console.is_terminal and not console.no_color,
-        width=min(console.width, 110),
+        color=color,
+        width=width,
     ).rstrip("\n")
 
 
 def _line(report: DefectReport, job: Job) -> str:
     if job.form in {None, "json", "html"}:
-        return report.model_dump_json()
+        return render_json(report, one_line=True)
     return render(report, job.form, links=report.artifacts, width=100).rstrip("\n")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-DEFAULT_MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
+from agent import serve as serving
 
 
 @click.command()
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Hub name or folder of the model.")
+@click.option(
+    "--model", default=serving.DEFAULT_MODEL, show_default=True, help="Hub name or folder of the model."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on."
@@ -32,8 +34,6 @@ def serve(
     model: str, host: str, port: int, images_per_prompt: int, max_model_len: int, extra: tuple[str, ...]
 ) -> int:
     """Start vLLM with the flags that suit this product; what follows -- goes to vLLM as it is."""
-    from agent import serve as serving
-
     return serving.serve(
         model,
         host=host,
