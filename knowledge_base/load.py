@@ -15,6 +15,8 @@ SHIPPED_DOCUMENTS = Path(__file__).parent / "documents"
 """The documents that come with this package."""
 
 _MOST_BYTES = 2_000_000  # a document that an engineer edits by hand is far smaller
+_DEEPEST = 20  # levels of nesting; the schema needs five
+
 if TYPE_CHECKING:
     from yaml import SafeLoader as _Loader
 else:
@@ -67,10 +69,10 @@ def load_document(path: Path) -> ProductDocument:
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise DocumentInvalid(
-                f"{path.name}: larger than {_MOST_BYTES // 1_000_000} MB; split the document"
-            )
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a safe loader
+            raise DocumentInvalid(f"{path.name}: too large; split the document")
+        text = path.read_text(encoding="utf-8")
+        _refuse_nesting(text)
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader
     except OSError as exc:
         raise DocumentInvalid(
             f"{path.name}: cannot be read ({exc.strerror}); check path and permissions"
@@ -82,14 +84,24 @@ def load_document(path: Path) -> ProductDocument:
         line = f" line {mark.line + 1}:" if mark else ""
         reason = getattr(exc, "problem", None) or "not YAML"
         raise DocumentInvalid(f"{path.name}:{line} {reason}; correct the YAML there") from exc
-    except RecursionError as exc:
-        raise DocumentInvalid(f"{path.name}: is nested too deeply; keep to the schema of documents") from exc
     if not isinstance(content, dict):
         raise DocumentInvalid(f"{path.name}: holds no fields; start with schema_version, id and name")
     try:
         return ProductDocument.model_validate(content)
     except ValidationError as exc:
         raise DocumentInvalid(f"{path.name}: {_first_problem(exc, content)}") from exc
+
+
+def _refuse_nesting(text: str) -> None:
+    """Stop what no document needs and what harms the loader: libyaml recurses, and aliases multiply."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        mark: Any = event.start_mark  # the stubs tell the marks of libyaml and of Python apart
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not allowed", mark)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(None, None, "is nested too deeply", mark)
 
 
 class _UniqueKeys(_Loader):

@@ -12,8 +12,12 @@ from knowledge_base.load import Documents
 from knowledge_base.schema import SECTIONS, Defect, PassageText, ProductDocument, Section, name_key
 from knowledge_base.store import IndexReport, KnowledgeStore
 
-MINIMUM_SCORE = 0.35
-"""Cosine similarity below which a passage does not answer the question."""
+MINIMUM_SCORE = 0.3
+"""Cosine similarity below which a passage does not answer the question.
+
+With all-MiniLM-L6-v2 on our documents, questions about something else reach 0.24; inspectors' questions
+find the right defect at 0.33 and above.
+"""
 
 
 class Passage(BaseModel):

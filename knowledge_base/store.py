@@ -13,8 +13,6 @@ one is kept too, for processes that still read it.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from knowledge_base.atomic import write_whole
 from knowledge_base.chroma import close_client, errors_of, find_collection, make_collection, open_client
 from knowledge_base.errors import StoreBusy, StoreCorrupt, StoreError
 from knowledge_base.schema import PassageText, Section
@@ -282,11 +281,7 @@ class KnowledgeStore:
             ) from exc
 
     def _write_manifest(self, manifest: _Manifest) -> None:
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix="manifest-", delete=False) as stream:
-            stream.write(manifest.model_dump_json(indent=1).encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(stream.name).replace(self._folder / "manifest.json")
+        write_whole(self._folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
 
 
 def _digest(digests: dict[str, str]) -> str:
