@@ -1,4 +1,4 @@
-"""What every test gets: a home of its own, no settings from outside, small drawn images."""
+"""What every test gets: a home of its own, no settings from outside, and the drawn example parts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ from pathlib import Path
 
 import pytest
 
+EXAMPLES = Path(__file__).parent.parent / "examples" / "images"
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder for the whole run, so that models are converted and documents indexed once."""
+    return tmp_path_factory.mktemp("data")
+
 
 @pytest.fixture(autouse=True)
-def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _isolated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's settings and stores out of the tests, and the tests out of theirs."""
     for name in list(os.environ):
         if name.startswith("AGENT_"):
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("AGENT_DATA_DIR", str(home))
+    monkeypatch.setenv("AGENT_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(data_dir / "no-config"))
+
+
+@pytest.fixture
+def examples() -> Path:
+    """Folder of the drawn example parts."""
+    return EXAMPLES
 
 
 @pytest.fixture(scope="session")

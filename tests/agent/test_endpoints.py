@@ -1,0 +1,78 @@
+"""Endpoints that are down, hang, or answer rubbish: what was asked for decides how the inspection ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+NOBODY = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture
+def board(examples):
+    return (
+        "--image",
+        examples / "bare_pcb" / "short.jpg",
+        "--template",
+        examples / "bare_pcb" / "good.jpg",
+        "--product",
+        "bare_pcb",
+        "--format",
+        "json",
+    )
+
+
+def test_an_endpoint_that_is_down_ends_with_3_if_it_was_asked_for(agent, board):
+    ran = agent("inspect", *board, "--vlm-url", NOBODY, "--reasoner", "vlm")
+    assert (ran.status, ran.out) == (3, "")
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_an_endpoint_that_is_down_leaves_the_measurements(agent, board):
+    ran = agent("inspect", *board, "--vlm-url", NOBODY)
+    report = json.loads(ran.out)
+    assert ran.status == 0
+    assert report["verdict"] == "anomalous"
+    assert report["reasoner"] == "evidence"
+    assert report["faults"][0]["kind"] == "vlm_unreachable"
+    assert "warning" in ran.err
+
+
+def test_a_silent_endpoint_does_not_hold_up_for_long(agent, board, endpoint):
+    url = endpoint(list_models=False)
+    ran = agent("inspect", *board, "--vlm-url", url, "--vlm-timeout-s", "0.5", "--reasoner", "vlm")
+    assert ran.status == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"hang": True}, "vlm_timeout"),
+        ({"status": 503, "body": '{"error": {"message": "overloaded"}}'}, "vlm_server_error"),
+        ({"status": 400, "body": '{"error": {"message": "too many images"}}'}, "vlm_rejected"),
+        ({"body": "<html>not an API</html>"}, "vlm_invalid"),
+    ],
+)
+@pytest.mark.parametrize("reasoner", ["auto", "vlm"])
+def test_a_model_that_fails_on_the_way(agent, board, endpoint, answer, kind, reasoner):
+    url = endpoint(**answer)
+    ran = agent("inspect", *board, "--vlm-url", url, "--vlm-timeout-s", "0.5", "--reasoner", reasoner)
+    report = json.loads(ran.out)
+    assert ran.status == 0
+    assert kind in {fault["kind"] for fault in report["faults"]}
+    if reasoner == "auto":
+        assert (report["verdict"], report["reasoner"]) == ("anomalous", "evidence")
+    else:
+        assert (report["verdict"], report["reasoner"]) == ("review", "vlm:fake-vl")
+        assert report["defects"], "what was measured stays in the report"
+
+
+def test_an_address_that_is_none_is_bad_usage(agent, board):
+    assert agent("inspect", *board, "--vlm-url", "not an address").status == 2
+
+
+def test_a_model_that_is_asked_for_and_not_configured_is_bad_usage(agent, board):
+    ran = agent("inspect", *board, "--reasoner", "vlm")
+    assert ran.status == 2
+    assert "AGENT_VLM_URL" in ran.err
