@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 _opening = threading.Lock()
-_SQLITE = "chroma.sqlite3"
 _DAMAGED = ("not a database", "malformed", "corrupt", "hnsw")
 
 
@@ -31,11 +30,14 @@ def open_client(folder: Path) -> ClientAPI:
     folder = folder.resolve()
     with _opening, errors_of(folder):  # Chroma's own cache of open stores is not guarded against threads
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign_file(folder / _SQLITE)
         import chromadb
         from chromadb.config import Settings
 
-        return chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+        try:
+            return chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+        except Exception:
+            _forget(str(folder))
+            raise
 
 
 def close_client(client: ClientAPI) -> None:
@@ -84,24 +86,19 @@ def errors_of(folder: Path) -> Iterator[None]:
 def _store_error(folder: Path, exc: Exception) -> StoreCorrupt | StoreUnusable:
     reason = (str(exc).splitlines() or [type(exc).__name__])[0]
     if any(word in reason.lower() for word in _DAMAGED):
-        return _corrupt(folder, reason)
+        return StoreCorrupt(
+            f"the knowledge index in {folder} is damaged ({reason}); "
+            "delete that folder, it is then built anew"
+        )
     return StoreUnusable(
         f"the knowledge index in {folder} cannot be used ({reason}); "
         "check permissions and disk space, or choose another data folder"
     )
 
 
-def _corrupt(folder: Path, reason: str) -> StoreCorrupt:
-    return StoreCorrupt(
-        f"the knowledge index in {folder} is damaged ({reason}); delete that folder, it is then built anew"
-    )
+def _forget(folder: str) -> None:
+    """Take a store that failed to open out of Chroma's cache: it would hand it out for as long as we run."""
+    from chromadb.api.shared_system_client import SharedSystemClient
 
-
-def _refuse_foreign_file(path: Path) -> None:
-    """Look before Chroma does: once it has failed on a file, it keeps the failure for the whole process."""
-    magic = b"SQLite format 3\x00"
-    if path.exists():
-        with path.open("rb") as stream:
-            head = stream.read(len(magic))
-        if head and head != magic:
-            raise _corrupt(path.parent, "file is not a database")
+    if folder not in getattr(SharedSystemClient, "_identifier_to_refcount", {}):
+        getattr(SharedSystemClient, "_identifier_to_system", {}).pop(folder, None)

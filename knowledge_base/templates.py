@@ -123,7 +123,8 @@ class TemplateLibrary:
             raise TemplatesUnusable("no template folder was loaded; load one before asking for the nearest")
         paths, vectors = self._index
         similarities = vectors @ self._vector(image)
-        order = np.argsort(-similarities, kind="stable")[: max(0, limit)]
+        # Rounded, because BLAS may sum equal rows in different orders and so break a tie by its last bit.
+        order = np.argsort(-similarities.round(6), kind="stable")[: max(0, limit)]
         return [Template(paths[i], float(similarities[i])) for i in order]
 
     def _vector(self, image: Image) -> npt.NDArray[np.float32]:
@@ -157,7 +158,7 @@ def _image_files(folder: Path) -> list[Path]:
 def _read_cache(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     """Vectors by file hash; empty if there is no cache or it is damaged, which costs only time."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             keys, vectors = stored["keys"], stored["vectors"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return {}
