@@ -24,6 +24,7 @@ from tools.experts.patches import (
     Bank,
     Patches,
     Upsampling,
+    calmed_border,
     least_known,
     left_out_quarters,
     patch_grid,
@@ -52,6 +53,7 @@ class PatchCoreOptions:
         long_side_px: longer side of what the backbone sees; both sides become multiples of 32 px.
         denoise_sigma_px: Gaussian blur before the backbone, whose features of plain areas follow noise.
         map_sigma_px: Gaussian blur of the map, in pixels of what the backbone sees.
+        border_weights: of the distances on the outermost rings of patches, from outside in.
         upsampling: how patch distances become pixels.
         bank_rows: most patches kept of the good images, copies aside.
         copies: re-imaged copies in all, shared out among the good images; at least 2, since a single good
@@ -62,6 +64,7 @@ class PatchCoreOptions:
     long_side_px: int = 320
     denoise_sigma_px: float = 0.8
     map_sigma_px: float = 4.0
+    border_weights: tuple[float, ...] = (0.8, 0.9)
     upsampling: Upsampling = "linear"
     bank_rows: int = 6000
     copies: int = 6
@@ -176,9 +179,12 @@ class _Eye:
 
     def map(self, distances: MapValues) -> MapValues:
         """Distances of patches as a map of what was seen."""
-        size_hw = (distances.shape[0] * _PATCH_PX, distances.shape[1] * _PATCH_PX)
+        options = self.options
         return pixel_map(
-            distances, size_hw, sigma_px=self.options.map_sigma_px, upsampling=self.options.upsampling
+            calmed_border(distances, options.border_weights),
+            (distances.shape[0] * _PATCH_PX, distances.shape[1] * _PATCH_PX),
+            sigma_px=options.map_sigma_px,
+            upsampling=options.upsampling,
         )
 
     def score(self, distances: MapValues) -> float:
@@ -204,5 +210,5 @@ def _calibration(eye: _Eye, originals: list[_Share], copies: list[_Share]) -> Ca
         method="copies of the one good image, left out in turn" if alone else "good images, left out in turn",
         normals=len(originals),
         floor_spread=LEAST_SPREAD * float(np.median(scores)),
-        plausible=[eye.score(quarter) for quarter in left_out_quarters(originals[0].grid)] if alone else (),
+        plausible=[eye.score(left_out_quarters(originals[0].grid))] if alone else (),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import cv2
@@ -88,22 +89,37 @@ def least_known(grid: Patches, bank: Bank, fraction: float) -> Patches:
     return rows[np.argsort(-bank.distances(grid).ravel(), kind="stable")[:count]]
 
 
-def left_out_quarters(grid: Patches) -> list[MapValues]:
-    """Distances of each quarter of a grid to the other three, less the patches that touch it.
+def left_out_quarters(grid: Patches) -> MapValues:
+    """Distance of each patch to those of the other three quarters, less the patches that touch its own.
 
-    How far apart patches of one and the same good part can be: a good part that shows one place another way
-    would score no more than about this.
+    How far apart the places of one and the same good part are: a good part that shows one place another way
+    would score no more than about this. Zero where nothing is left to compare with.
     """
     height, width = grid.shape[:2]
-    middle_y, middle_x = (height + 1) // 2, (width + 1) // 2
-    found = []
-    for rows in (slice(0, middle_y), slice(middle_y, height)):
-        for columns in (slice(0, middle_x), slice(middle_x, width)):
+    found = np.zeros((height, width), np.float32)
+    for rows in (slice(0, height // 2), slice(height // 2, height)):
+        for columns in (slice(0, width // 2), slice(width // 2, width)):
             others = np.ones((height, width), bool)
             others[max(rows.start - 1, 0) : rows.stop + 1, max(columns.start - 1, 0) : columns.stop + 1] = (
                 False
             )
-            quarter = grid[rows, columns]
-            if others.any() and quarter.size:
-                found.append(Bank(grid[others]).distances(quarter))
+            if others.any():
+                found[rows, columns] = Bank(grid[others]).distances(grid[rows, columns])
     return found
+
+
+def calmed_border(distances: MapValues, weights: Sequence[float]) -> MapValues:
+    """Distances on the grid, multiplied near the border: by `weights[0]` on the outermost ring, and so on.
+
+    A patch there is seen in part only, so that a shift of a few pixels changes it more than one inside.
+    """
+    height, width = distances.shape
+    inwards = np.minimum(*np.meshgrid(_to_border(width), _to_border(height)))
+    table = np.append(np.asarray(weights, np.float32), np.float32(1))
+    calmed: MapValues = distances * table[np.minimum(inwards, len(weights))]
+    return calmed
+
+
+def _to_border(length: int) -> npt.NDArray[np.intp]:
+    steps = np.arange(length)
+    return np.minimum(steps, steps[::-1])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.calibration import perturbations
 from tools.experts.patchcore import FittedPatchCore, PatchCoreExpert, PatchCoreOptions
-from tools.experts.patches import Bank, some
+from tools.experts.patches import Bank, calmed_border, left_out_quarters, some
 from tools.types import Pixels
 
 Surface = Callable[..., Pixels]
@@ -164,10 +166,27 @@ def test_thinning_draws_without_repetition() -> None:
     assert len(some(grid, 80, np.random.default_rng(0))) == 50
 
 
-@pytest.mark.data
-def test_real_boards_taken_again_are_never_anomalous(expert: PatchCoreExpert, boards_dir) -> None:  # type: ignore[no-untyped-def]
-    import cv2
+def test_quarters_are_compared_with_the_others_only() -> None:
+    grid = np.zeros((8, 8, 1), np.float32)
+    grid[:3, :3] = 5  # in one quarter alone, so nothing like it is left when that quarter is out
+    grid[0, 7], grid[7, 0] = 9, 9  # in two quarters
+    found = left_out_quarters(grid)
+    assert (found[:3, :3] == 4).all()  # the nearest left is 9
+    assert found[0, 7] == found[7, 0] == 0
+    assert left_out_quarters(np.ones((1, 1, 4), np.float32)).tolist() == [[0]]
 
+
+def test_the_border_is_calmed_and_nothing_else() -> None:
+    calmed = calmed_border(np.ones((6, 7), np.float32), (0.5, 0.75))
+    assert (calmed[0] == 0.5).all()
+    assert (calmed[:, -1] == 0.5).all()
+    assert (calmed[1, 1:-1] == 0.75).all()
+    assert (calmed[2:-2, 2:-2] == 1).all()
+    assert calmed_border(np.ones((1, 4), np.float32), (0.5,)).tolist() == [[0.5] * 4]
+
+
+@pytest.mark.data
+def test_real_boards_taken_again_are_never_anomalous(expert: PatchCoreExpert, boards_dir: Path) -> None:
     templates = sorted((boards_dir / "deeppcb").rglob("*_temp.jpg"))[::6]
     assert templates
     found = 0
