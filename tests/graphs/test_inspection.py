@@ -137,7 +137,7 @@ async def test_a_model_that_stays_at_odds_leaves_it_to_a_person(inspect):
 
 @pytest.mark.anyio
 async def test_looking_closer_is_bounded(inspect):
-    report, vlm = await inspect("short", ["unsure", "unsure"], max_looks=1)
+    report, _vlm = await inspect("short", ["unsure", "unsure"], max_looks=1)
     assert steps(report).count("look_closer") == 1
     report, _vlm = await inspect("short", ["unsure"], max_looks=0)
     assert "look_closer" not in steps(report)

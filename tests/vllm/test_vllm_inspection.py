@@ -61,6 +61,15 @@ def test_the_model_plans_from_the_catalogue_or_the_policy_does(inspector, vllm_s
     assert any(entry.step == "reason" and entry.taken for entry in report.plan)
 
 
+def test_an_uncertain_measurement_makes_the_model_look_closer(inspector):
+    blister = IMAGES.parent / "blister_pack"
+    with inspector(cot=False, expert="patchcore", reasoner="vlm", max_looks=1) as one:
+        report = one.inspect(blister / "missing_tablet.jpg", blister / "good.jpg", product="blister_pack")
+    assert [reading.zone for reading in report.readings] == ["uncertain"]
+    assert steps(report).count("look_closer") == 1
+    assert {fault.kind for fault in report.faults} <= FAULTS_OF_A_RANDOM_MODEL
+
+
 def test_the_command_line_says_who_judged(vllm_server, data_dir):
     ran = subprocess.run(
         [

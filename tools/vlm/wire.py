@@ -37,10 +37,6 @@ UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 """What reading a body that claims to be JSON and is not raises beneath us."""
 
 
-class ReplyTooLarge(Exception):
-    """The endpoint's answer is over `MAX_REPLY_BYTES`, or compressed so that its size cannot be told."""
-
-
 class _Bounded(httpx2.AsyncByteStream):
     """A body that stops at `MAX_REPLY_BYTES`."""
 
@@ -52,7 +48,7 @@ class _Bounded(httpx2.AsyncByteStream):
         async for piece in self._body:
             seen += len(piece)
             if seen > MAX_REPLY_BYTES:
-                raise ReplyTooLarge
+                raise VlmInvalid(f"the endpoint's answer is over {MAX_REPLY_BYTES >> 20} MiB: not read")
             yield piece
 
     async def aclose(self) -> None:
@@ -61,9 +57,14 @@ class _Bounded(httpx2.AsyncByteStream):
 
 async def _bound_reply(response: httpx2.Response) -> None:
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise ReplyTooLarge
+        raise VlmInvalid("the endpoint's answer is compressed though nobody asked for it: not read")
     if isinstance(response.stream, httpx2.AsyncByteStream):
         response.stream = _Bounded(response.stream)
+
+
+def timeouts(timeout_s: float) -> httpx2.Timeout:
+    """Seconds for each silence, and fewer for a connection; the client library needs them on every request."""
+    return httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
 
 
 def http_client(timeout_s: float) -> httpx2.AsyncClient:
@@ -73,7 +74,7 @@ def http_client(timeout_s: float) -> httpx2.AsyncClient:
     opening one costs little beside a model's answer.
     """
     return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        timeout=timeouts(timeout_s),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         headers={"Accept-Encoding": "identity"},
         event_hooks={"response": [_bound_reply]},
@@ -85,7 +86,7 @@ def sdk_client(
 ) -> openai.AsyncOpenAI:
     """The plain client, for questions beside the chat."""
     return openai.AsyncOpenAI(
-        base_url=base_url, api_key=api_key, http_client=client, timeout=timeout_s, max_retries=0
+        base_url=base_url, api_key=api_key, http_client=client, timeout=timeouts(timeout_s), max_retries=0
     )
 
 
@@ -101,6 +102,9 @@ class VisionChat(ChatOpenAI):
             message = body["choices"][0]["message"]
             reasoning = message.get("reasoning") or message.get("reasoning_content")
             generation = result.generations[0]
+            usage = (result.llm_output or {}).get("token_usage")
+            if not isinstance(usage, dict | None):
+                raise TypeError("its usage is no object")
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
             raise VlmInvalid(
                 f"the endpoint's answer is not a chat completion ({one_line(str(exc), 100)}): "
@@ -120,7 +124,7 @@ def vision_chat(
         model=model,
         api_key=SecretStr(api_key),
         http_async_client=client,
-        timeout=timeout_s,
+        timeout=timeouts(timeout_s),
         max_retries=0,
         cache=False,
         disable_streaming=True,  # else a graph that streams its messages would change the answer
@@ -175,10 +179,6 @@ def _status(exc: openai.APIStatusError) -> VlmError:
 
 def _connection(exc: openai.APIConnectionError) -> VlmError:
     for cause in _chain(exc):
-        if isinstance(cause, ReplyTooLarge):
-            return VlmInvalid(
-                f"the endpoint's answer is compressed or over {MAX_REPLY_BYTES >> 20} MiB: not read"
-            )
         if isinstance(cause, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError):
             return VlmUnreachable(
                 "the endpoint broke the connection before it had answered; see the server's log"
@@ -228,8 +228,16 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any], VlmError]] = {
 }
 """One entry for each error of the lower library that a chat call can raise."""
 
-NOT_OURS = ("SubjectTokenProviderError", "WebSocketConnectionClosedError", "WebSocketQueueFullError")
-"""Errors of features that are never used here: workload identities and realtime sockets."""
+NOT_OURS = (
+    "APIRemovedInV1",
+    "MutuallyExclusiveAuthError",
+    "StreamAlreadyConsumed",
+    "SubjectTokenProviderError",
+    "WebSocketConnectionClosedError",
+    "WebSocketQueueFullError",
+    "_AmbiguousModuleClientUsageError",
+)
+"""Errors of features that are never used here: old calls, streams, workload identities, realtime sockets."""
 
 
 def translate(exc: openai.OpenAIError) -> VlmError:
