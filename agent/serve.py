@@ -150,12 +150,14 @@ def _check_installed(python: str) -> None:
 
 def _check_port_free(host: str, port: int) -> None:
     """Refuse a port on which something answers already: its health would be taken for vLLM's."""
+    if not 0 < port < 65536:
+        raise UsageError(f"{port} is no TCP port; choose another port between 1 and 65535")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
-    except (OSError, OverflowError) as exc:
+    except OSError as exc:
         raise UsageError(f"cannot listen on {host}:{port} ({exc}); choose another port") from exc
 
 

@@ -63,7 +63,7 @@ async def _bound_reply(response: httpx2.Response) -> None:
 
 
 def timeouts(timeout_s: float) -> httpx2.Timeout:
-    """Seconds for each silence, and fewer for a connection; the client library needs them on every request."""
+    """Seconds for each silence, and fewer for a connection; openai overrides the client's with its own."""
     return httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
 
 
