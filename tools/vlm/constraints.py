@@ -81,18 +81,19 @@ def option_probabilities(
     """Probability of each option, renormalised, from the alternatives for the reply's first token.
 
     `first_token` holds (text, natural log of probability). An alternative that begins exactly one option
-    decides for it. None where that does not tell the whole: an alternative begins several options, or more
-    than `UNTOLD_SHARE` of the probability lies with alternatives that were not listed.
+    decides for it. None where that does not tell the whole: more than `UNTOLD_SHARE` of the probability lies
+    with alternatives that begin several options, end within a character, or were not listed.
     """
     told = dict.fromkeys(options, 0.0)
     ambiguous = listed = 0.0
     for token, logprob in first_token:
         probability = math.exp(min(logprob, 0.0))
         listed += probability
-        begun = [option for option in options if token and option.startswith(token)]
+        whole = token and "\ufffd" not in token  # otherwise it ends within a character and tells nothing
+        begun = [option for option in options if whole and option.startswith(token)]
         if len(begun) == 1:
             told[begun[0]] += probability
-        elif begun:
+        elif begun or not whole:
             ambiguous += probability
     total = sum(told.values())
     untold = ambiguous + max(0.0, 1.0 - listed)
@@ -101,11 +102,13 @@ def option_probabilities(
     return {option: probability / total for option, probability in told.items()}
 
 
-def first_token_of(logprobs: object) -> list[tuple[str, float]]:
+def first_token_of(logprobs: object, text: str) -> list[tuple[str, float]]:
     """(text, log-probability) of the alternatives for a reply's first token; empty if none are told."""
     content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     first = content[0] if isinstance(content, list) and content else None
-    listed = first.get("top_logprobs") if isinstance(first, Mapping) else None
+    if not isinstance(first, Mapping) or not text.startswith(str(first.get("token"))):
+        return []
+    listed = first.get("top_logprobs")
     return [
         (entry["token"], float(entry["logprob"]))
         for entry in (listed if isinstance(listed, list) else ())

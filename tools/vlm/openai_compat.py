@@ -8,22 +8,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from tools.errors import VlmError, VlmInvalid, VlmRefused, VlmServerError, VlmTimeout, VlmTruncated
-from tools.vlm.base import GREEDY, Choice, Constraint, Message, Reply, Sampling, Usage
-from tools.vlm.constraints import (
-    Dialect,
-    checked_text,
-    first_token_of,
-    option_probabilities,
-    request_fields,
-    room_for,
-)
+from tools.errors import VlmError, VlmInvalid, VlmTimeout
+from tools.vlm.answers import whole_reply
+from tools.vlm.base import GREEDY, Constraint, Message, Reply, Sampling
+from tools.vlm.constraints import Dialect, request_fields, room_for
 from tools.vlm.endpoint import EndpointInfo, ServedModel, ask_endpoint, check_url, choose_model, shown_url
 from tools.vlm.frames import BoxFrame, SizeLimits, family_of, sent_size
 from tools.vlm.pictures import PictureFormat, chat_messages
@@ -31,12 +25,11 @@ from tools.vlm.pictures import PictureFormat, chat_messages
 if TYPE_CHECKING:
     import httpx2
     import openai
-    from langchain_core.messages import AIMessage
 
     from tools.vlm.wire import VisionChat
 
-WHOLE_ANSWER = ("stop", "eos", "eos_token")
-"""Finish reasons of a whole answer: OpenAI's and vLLM's first, then those of other servers."""
+HEALTH_TIMEOUT_S = 15.0
+"""A list of models needs no model: an endpoint that takes longer over it than this hangs."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ class OpenAICompatibleModel:
         Raises:
             VlmError: the endpoint cannot be used, or does not serve the model.
         """
-        async with self._guarded():
+        async with self._guarded(min(HEALTH_TIMEOUT_S, self._timeout_s)):
             info = await ask_endpoint(self._session().client, self._base_url)
             model = choose_model(info, self._wanted)
             self._contact = _Contact(
@@ -177,7 +170,7 @@ class OpenAICompatibleModel:
             fields = request_fields(constraint, contact.dialect)
             fields["extra_body"] |= dict(sampling.extra)
             started = time.perf_counter()
-            async with self._guarded():
+            async with self._guarded(self._timeout_s):
                 message = await self._chat(session).ainvoke(
                     prompt,
                     max_tokens=sampling.max_tokens,
@@ -185,7 +178,8 @@ class OpenAICompatibleModel:
                     seed=sampling.seed,
                     **fields,
                 )
-                return _reply(message, constraint, contact.dialect, time.perf_counter() - started, sampling)
+                seconds = time.perf_counter() - started
+                return whole_reply(message, constraint, contact.dialect, sampling.max_tokens, seconds)
 
     async def aclose(self) -> None:
         """Close what this event loop opened. Not needed before a loop ends: no connection is kept idle."""
@@ -209,7 +203,7 @@ class OpenAICompatibleModel:
         with self._sessions_lock:
             session = self._sessions.get(loop)
             if session is None:
-                http = http_client(self._timeout_s)
+                http = http_client(self._base_url, self._timeout_s)
                 session = _Session(
                     http=http,
                     client=sdk_client(self._base_url, self._sent_key(), http, self._timeout_s),
@@ -237,18 +231,18 @@ class OpenAICompatibleModel:
         return self._api_key or "none"
 
     @asynccontextmanager
-    async def _guarded(self) -> AsyncIterator[None]:
+    async def _guarded(self, timeout_s: float) -> AsyncIterator[None]:
         """One exchange with the endpoint: its deadline, and its errors in our words."""
         import openai
 
         from tools.vlm.wire import UNREADABLE, translate
 
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 yield
         except TimeoutError as exc:
             raise self._about_here(
-                VlmTimeout(f"no answer within {self._timeout_s:g} s; raise the timeout or lighten the load")
+                VlmTimeout(f"no answer within {timeout_s:g} s; raise the timeout or lighten the load")
             ) from exc
         except VlmError as exc:
             raise self._about_here(exc) from self._unless_telling(exc.__cause__)
@@ -268,49 +262,3 @@ class OpenAICompatibleModel:
         """A cause that may stand in a traceback: none if the server's words in it repeat the key."""
         telling = cause is not None and self._api_key is not None and self._api_key in f"{cause!s} {cause!r}"
         return None if telling else cause
-
-
-def _reply(
-    message: AIMessage, constraint: Constraint, dialect: Dialect, seconds: float, sampling: Sampling
-) -> Reply:
-    """A chat message as a whole, valid reply."""
-    metadata = message.response_metadata
-    refusal = message.additional_kwargs.get("refusal")
-    if refusal:
-        from tools.vlm.parse import one_line
-
-        raise VlmRefused(f"the model declined to answer: {one_line(str(refusal))}")
-    match metadata.get("finish_reason"):
-        case "length":
-            raise VlmTruncated(f"the answer was cut off after {sampling.max_tokens} tokens; allow more")
-        case "content_filter":
-            raise VlmRefused("the endpoint's content filter stopped the answer")
-        case "abort" | "error":
-            raise VlmServerError("the endpoint gave up on the answer half way; see the server's log")
-        case reason if reason not in WHOLE_ANSWER:
-            raise VlmInvalid(
-                f"the answer ended for an unknown reason ({str(reason)[:40]!r}): it may not be whole"
-            )
-    if not isinstance(message.content, str) or not message.content.strip():
-        raise VlmInvalid("the model's reply is empty")
-    text = checked_text(message.content, constraint, dialect)
-    probabilities = None
-    if isinstance(constraint, Choice):
-        probabilities = option_probabilities(constraint.options, first_token_of(metadata.get("logprobs")))
-    return Reply(
-        text=text,
-        usage=_usage(message.usage_metadata),
-        seconds=seconds,
-        probabilities=probabilities,
-        reasoning=message.additional_kwargs.get("reasoning_content"),
-    )
-
-
-def _usage(told: Mapping[str, Any] | None) -> Usage:
-    if told is None:
-        return Usage()
-    return Usage(
-        prompt_tokens=told["input_tokens"],
-        completion_tokens=told["output_tokens"],
-        cached_tokens=told.get("input_token_details", {}).get("cache_read"),
-    )

@@ -5,6 +5,7 @@ Imports openai and langchain_openai (over a second), so only `openai_compat` imp
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -67,18 +68,26 @@ def timeouts(timeout_s: float) -> httpx2.Timeout:
     return httpx2.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
 
 
-def http_client(timeout_s: float) -> httpx2.AsyncClient:
-    """A client without retries, redirects or idle connections.
+def http_client(base_url: str, timeout_s: float) -> httpx2.AsyncClient:
+    """A client without retries, redirects or idle connections; a proxy is not asked for this very machine.
 
     An idle connection belongs to one event loop and outlives it when the caller runs one inspection a loop;
     opening one costs little beside a model's answer.
     """
     return httpx2.AsyncClient(
         timeout=timeouts(timeout_s),
+        trust_env=not _is_this_machine(httpx2.URL(base_url).host),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         headers={"Accept-Encoding": "identity"},
         event_hooks={"response": [_bound_reply]},
     )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def sdk_client(
@@ -124,6 +133,7 @@ def vision_chat(
         model=model,
         api_key=SecretStr(api_key),
         http_async_client=client,
+        openai_proxy="",  # else OPENAI_PROXY in the environment is refused beside a client
         timeout=timeouts(timeout_s),
         max_retries=0,
         cache=False,

@@ -36,6 +36,8 @@ def test_masked_and_foreign_tokens_weigh_nothing():
         (("A", "B"), listed(X=1.0)),
         (("A", "B"), []),
         (("A", "A"), listed(A=1.0)),
+        (("één", "no"), [*listed(no=0.1), ("", math.log(0.9))]),
+        (("één", "no"), [*listed(no=0.1), ("\ufffd", math.log(0.9))]),
     ],
     ids=[
         "begin alike",
@@ -44,6 +46,8 @@ def test_masked_and_foreign_tokens_weigh_nothing():
         "none listed",
         "nothing listed",
         "the same",
+        "half a character",
+        "half a character, marked",
     ],
 )
 def test_what_cannot_be_told_is_not_told(options, tokens):
@@ -69,13 +73,26 @@ def test_probabilities_sum_to_one_in_the_right_proportion(weights):
         {"content": None},
         {"content": []},
         {"content": [None]},
-        {"content": [{"top_logprobs": "x"}]},
-        {"content": [{"top_logprobs": [None, {"token": 3, "logprob": 0}, {"token": "A", "logprob": "0"}]}]},
-        {"content": [{"top_logprobs": [{"token": "A", "logprob": math.nan}]}]},
+        {"content": [{"token": "A", "top_logprobs": "x"}]},
+        {
+            "content": [
+                {
+                    "token": "A",
+                    "top_logprobs": [None, {"token": 3, "logprob": 0}, {"token": "A", "logprob": "0"}],
+                }
+            ]
+        },
+        {"content": [{"token": "A", "top_logprobs": [{"token": "A", "logprob": math.nan}]}]},
     ],
 )
 def test_broken_log_probabilities_are_none(logprobs):
-    assert first_token_of(logprobs) == []
+    assert first_token_of(logprobs, "A") == []
+
+
+def test_the_first_token_must_begin_the_reply():
+    logprobs = {"content": [{"token": "no", "top_logprobs": [{"token": "no", "logprob": -0.1}]}]}
+    assert first_token_of(logprobs, "normal") == [("no", -0.1)]
+    assert first_token_of(logprobs, "anomalous") == []
 
 
 def test_a_choice_is_one_of_its_options():

@@ -156,6 +156,30 @@ async def test_a_short_limit_does_not_cut_a_choice_off(endpoint, saying):
     assert endpoint.asked[0]["max_completion_tokens"] >= len("anomalous") + 1
 
 
+async def test_probabilities_of_a_thought_are_not_those_of_the_choice(endpoint, saying):
+    first = {"token": "no", "logprob": 0.0, "top_logprobs": [{"token": "no", "logprob": 0.0}]}
+    endpoint.chat = saying("no", reasoning="no crack, so", logprobs={"content": [first]})
+    reply = await OpenAICompatibleModel(endpoint.url).complete(ASK, constraint=Choice(("yes", "no")))
+    assert (reply.text, reply.probabilities) == ("no", None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_BASE_URL",
+        "OPENAI_API_BASE",
+        "OPENAI_PROXY",
+        "OPENAI_ORG_ID",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+    ],
+)
+async def test_settings_of_other_programs_do_not_lead_astray(endpoint, monkeypatch, name):
+    monkeypatch.setenv(name, "http://127.0.0.1:1/elsewhere")
+    assert (await OpenAICompatibleModel(endpoint.url).complete(ASK)).text == "fine"
+
+
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 async def test_reasoning_is_kept(endpoint, saying, field):
     endpoint.chat = saying("normal", **{field: "because of the edge"})
