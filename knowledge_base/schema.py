@@ -13,8 +13,6 @@ from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-DOCUMENT_SCHEMA_VERSION: Literal[1] = 1
-
 Section: TypeAlias = Literal[
     "normal", "variation", "defect", "cause", "effect", "action", "confirm", "imaging"
 ]
@@ -77,7 +75,7 @@ class Traits(_Entry):
     """How a defect shows in measurements, for a reasoner that compares them with a region.
 
     `polarity` and `extent` are seen against a good part under the document's own imaging advice;
-    `extent` is small below roughly a fiftieth of the part's visible area.
+    `extent` is small below a fiftieth of the image. An undecided trait is better than a wrong one.
     """
 
     polarity: Literal["brighter", "darker", "either"]

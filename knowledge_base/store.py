@@ -18,14 +18,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from knowledge_base.atomic import write_whole
 from knowledge_base.chroma import close_client, errors_of, find_collection, make_collection, open_client
 from knowledge_base.errors import StoreBusy, StoreCorrupt, StoreError
+from knowledge_base.manifest import STORE_VERSION, IndexEntry, Manifest, read_manifest, write_manifest
 from knowledge_base.schema import PassageText, Section
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from knowledge_base.embeddings import EmbeddingModel, Embeddings
 
-STORE_VERSION: Literal[1] = 1
 _BATCH = 256
 
 
@@ -55,22 +53,6 @@ class Hit:
 
     passage: PassageText
     score: float
-
-
-class _Index(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    collection: str
-    digest: str
-    passages: int
-
-
-class _Manifest(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    store_version: Literal[1] = STORE_VERSION
-    indexes: dict[str, _Index] = Field(default_factory=dict)
-    """By the name of the embedding model: models never share a collection."""
 
 
 class KnowledgeStore:
@@ -180,7 +162,7 @@ class KnowledgeStore:
         try:
             return self._collection.query(**query)
         except NotFoundError:
-            index = self._read_manifest().indexes.get(self._model)
+            index = read_manifest(self._folder).indexes.get(self._model)
             current = index and find_collection(self._chroma(), index.collection)
             if not current:
                 raise StoreCorrupt(
@@ -192,10 +174,10 @@ class KnowledgeStore:
 
     def _attach(self, model: str, digest: str) -> bool:
         """Use the collection over exactly these passages, if there is one."""
-        index = self._read_manifest().indexes.get(model)
-        if index is None or index.digest != digest:
-            return False
         with errors_of(self._folder):
+            index = read_manifest(self._folder).indexes.get(model)
+            if index is None or index.digest != digest:
+                return False
             collection = find_collection(self._chroma(), index.collection)
             if collection is None or collection.count() != index.passages:
                 return False
@@ -209,7 +191,7 @@ class KnowledgeStore:
         digest: str,
         embeddings: EmbeddingModel,
     ) -> IndexReport:
-        manifest = self._read_manifest()
+        manifest = read_manifest(self._folder)
         client = self._chroma()
         last = manifest.indexes.get(embeddings.name)
         old = find_collection(client, last.collection) if last else None
@@ -230,13 +212,13 @@ class KnowledgeStore:
         for batch in _batches(fresh):
             _write(new, batch, embeddings.encode([f"{p.heading}. {p.text}" for p in batch]))
 
-        index = _Index(collection=name, digest=digest, passages=len(passages))
-        self._write_manifest(_Manifest(indexes={**manifest.indexes, embeddings.name: index}))
+        entry = IndexEntry(collection=name, digest=digest, passages=len(passages))
+        write_manifest(self._folder, Manifest(indexes={**manifest.indexes, embeddings.name: entry}))
         changed = sum(p.id in known for p in fresh)
         removed = sum(id_ not in digests for id_ in known)
         return IndexReport(len(fresh) - changed, changed, removed, len(kept))
 
-    def _sweep(self, client: ClientAPI, manifest: _Manifest) -> None:
+    def _sweep(self, client: ClientAPI, manifest: Manifest) -> None:
         """Drop collections that no index names: what crashed builds left, and what earlier ones replaced."""
         wanted = {index.collection for index in manifest.indexes.values()}
         for collection in client.list_collections():
@@ -265,23 +247,6 @@ class KnowledgeStore:
             yield
         finally:
             lock.release()
-
-    def _read_manifest(self) -> _Manifest:
-        path = self._folder / "manifest.json"
-        with errors_of(self._folder):
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                return _Manifest()
-        try:
-            return _Manifest.model_validate_json(content)
-        except ValidationError as exc:
-            raise StoreCorrupt(
-                f"{path} is damaged or of a newer version; delete {self._folder}, it is then built anew"
-            ) from exc
-
-    def _write_manifest(self, manifest: _Manifest) -> None:
-        write_whole(self._folder / "manifest.json", manifest.model_dump_json(indent=1).encode())
 
 
 def _digest(digests: dict[str, str]) -> str:
