@@ -65,7 +65,7 @@ class Reply:
     """A complete, untruncated answer.
 
     `probabilities` maps each option of a `Choice` to its probability, renormalised over the options
-    (None for other constraints, or where the server gives no log-probabilities).
+    (None for other constraints, and where the server does not tell them whole).
     `reasoning` is the separate reasoning text that some models give.
     """
 
