@@ -54,7 +54,7 @@ def serve_command(
         model: Name on the hub, or folder.
         port: TCP port.
         host: Address to listen on; the default is not seen from outside.
-        images_per_prompt: Most pictures in one prompt; an inspection sends up to seven.
+        images_per_prompt: Most pictures that one prompt may hold.
         max_model_len: Tokens of prompt and answer together; None leaves it to the model.
         extra: Further flags of vLLM, which win over those set here.
         python: Interpreter of the environment that has vLLM.

@@ -99,7 +99,7 @@ def bounded_schema(model: type[BaseModel]) -> dict[str, Any]:
         ValueError: a place is unbounded; a mistake of the schema's author, named by its path.
     """
     schema = model.model_json_schema()
-    _assert_bounded(schema, schema.get("$defs", {}), f"{model.__name__}", ())
+    _assert_bounded(schema, schema.get("$defs", {}), model.__name__, ())
     return schema
 
 
@@ -136,7 +136,7 @@ def _assert_type_bounded(
         case "array":
             if "maxItems" not in node:
                 raise ValueError(f"schema is unbounded at {path}: an array needs max_length")
-            entries = [*node.get("prefixItems", ()), *([node["items"]] if node.get("items") else [])]
+            entries = [*node.get("prefixItems", ()), *([node["items"]] if "items" in node else [])]
             for entry in entries:
                 _assert_bounded(entry, defs, f"{path}[]", seen)
         case "object":

@@ -131,6 +131,10 @@ class ListOfFreeText(Strict):
     items: list[str] = Field(max_length=3)
 
 
+class ListOfAnything(Strict):
+    items: list[object] = Field(max_length=3)
+
+
 class FreeNumber(Strict):
     count: int = Field(ge=0)
 
@@ -162,6 +166,7 @@ class Endless(Strict):
         (Pattern, "Pattern.code"),
         (FreeList, "FreeList.items"),
         (ListOfFreeText, r"ListOfFreeText.items\[\]"),
+        (ListOfAnything, r"ListOfAnything.items\[\]"),
         (FreeNumber, "FreeNumber.count"),
         (Extra, "Extra: an object"),
         (Mapping, "Mapping.counts"),
