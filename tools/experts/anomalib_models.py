@@ -18,7 +18,7 @@ import numpy as np
 
 from tools.errors import ExpertUnavailable
 from tools.experts.calibration import calibrate, perturbations
-from tools.experts.framing import framing_notes, resized, seen_size_hw, within_reach
+from tools.experts.framing import distinct, framing_notes, resized, seen_size_hw, within_reach
 from tools.experts.onnx_export import load_weights
 from tools.experts.patchcore import ANYWHERE, LEAST_SPREAD
 from tools.experts.placing import placed
@@ -109,6 +109,7 @@ def _seen(image: Pixels) -> Pixels:
 
 def _fit(name: str, detector: _Detector, normals: Sequence[Pixels]) -> FittedAnomalibModel:
     """Leave one good image out at a time; with one good image, one of its re-imaged copies."""
+    normals = distinct(normals)
     alone = len(normals) == 1
     pictures = [_seen(image) for image in normals]
     if alone:
@@ -150,8 +151,8 @@ class _PatchCore:
     """anomalib's `PatchcoreModel`; a memory is the embedding of one picture, shape (patches, channels)."""
 
     def __init__(self, backbone: str) -> None:
-        source = _weights_source(backbone)
         try:
+            source = _weights_source(backbone)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # its own deprecated imports are no news to our users
                 import timm
@@ -159,18 +160,18 @@ class _PatchCore:
                 from anomalib.models.image.patchcore.torch_model import PatchcoreModel
         except ImportError as error:
             raise ExpertUnavailable(f"cannot import anomalib ({error}): pip install anomalib timm") from error
-        sketch: Any = timm.create_model(source, pretrained=False, features_only=True)
-        levels = sketch.feature_info.reduction()
-        if not set(_STRIDES) <= set(levels):
-            raise ExpertUnavailable(
-                f"{backbone} has no features at strides {_STRIDES}: choose another backbone"
+        try:
+            sketch: Any = timm.create_model(source, pretrained=False, features_only=True)
+            levels = sketch.feature_info.reduction()
+            layers = [levels.index(stride) for stride in _STRIDES]
+            self._model = PatchcoreModel(
+                layers=layers, backbone=source, pre_trained=source != _EMBEDDED, num_neighbors=1
             )
-        self._model = PatchcoreModel(
-            layers=[levels.index(stride) for stride in _STRIDES],
-            backbone=source,
-            pre_trained=source != _EMBEDDED,
-            num_neighbors=1,
-        )
+        except Exception as error:  # a user's folder can break timm in any way
+            raise ExpertUnavailable(
+                f"{backbone} cannot be used: it needs whole weights and features at strides {_STRIDES} "
+                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})"
+            ) from error
         network = self._model.feature_extractor.feature_extractor
         if source == _EMBEDDED:
             # Equal tensors in equal order under other names; the classifier's come last and are not used.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import cv2
@@ -37,6 +37,12 @@ def within_reach(image: Pixels, long_side_px: int) -> Pixels:
         return image
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     return resized(image, (height, width))
+
+
+def distinct(images: Sequence[Pixels]) -> list[Pixels]:
+    """The images without repetitions: one that is given twice teaches, and counts, once."""
+    first = {(image.shape, image.tobytes()): image for image in reversed(images)}
+    return list(reversed(first.values()))
 
 
 def framing_notes(

@@ -93,7 +93,7 @@ def cached_model(cache_dir: Path) -> bytes:
     stem = f"efficientnet-lite0-{WEIGHTS_SHA256[:12]}-strides-{strides}-v{_CONVERTER_VERSION}-"
     damaged = []
     for path in sorted(cache_dir.glob(f"{stem}*.onnx")):
-        with contextlib.suppress(FileNotFoundError):  # another process may be replacing it
+        with contextlib.suppress(OSError):  # another process may be replacing it
             content = path.read_bytes()
             if path.stem == stem + _short_digest(content):
                 return content

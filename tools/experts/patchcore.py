@@ -19,7 +19,7 @@ import numpy as np
 
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.calibration import calibrate, perturbations
-from tools.experts.framing import framing_notes, resized, seen_size_hw, within_reach
+from tools.experts.framing import distinct, framing_notes, resized, seen_size_hw, within_reach
 from tools.experts.patches import (
     Bank,
     Patches,
@@ -40,6 +40,7 @@ ANYWHERE: Final = "Compares patches wherever they lie: a right thing in a wrong 
 _PATCH_PX: Final = 8
 _COPY_FRACTION: Final = 1 / 8
 _LEFT_OUT_AT_MOST: Final = 32
+_FEW: Final = 5  # good images; calibration calls itself unreliable up to here
 
 LEAST_SPREAD: Final = 0.05
 """Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
@@ -56,8 +57,8 @@ class PatchCoreOptions:
         border_weights: of the distances on the outermost rings of patches, from outside in.
         upsampling: how patch distances become pixels.
         bank_rows: most patches kept of the good images, copies aside.
-        copies: re-imaged copies in all, shared out among the good images; at least 2, since a single good
-            image is calibrated on them. More good images than that get none.
+        copies: re-imaged copies of the good images that are in the bank whichever image is left out; at least
+            2, since a single good image is calibrated on them. More good images than that need none.
         seed: of the copies and of the thinning.
     """
 
@@ -104,7 +105,7 @@ class PatchCoreExpert:
             raise ValueError("patchcore needs at least one good image")
         eye = _Eye(self._backbone, self._options)
         side = self._options.long_side_px
-        pictures = [within_reach(image, side) for image in normals]
+        pictures = [within_reach(image, side) for image in distinct(normals)]
         originals = self._originals(eye, pictures)
         copies = self._copies(eye, pictures, originals)
         return FittedPatchCore(
@@ -122,10 +123,10 @@ class PatchCoreExpert:
 
     def _copies(self, eye: _Eye, pictures: list[Pixels], originals: list[_Share]) -> list[_Share]:
         """Copies belong to their original, or with one original to nobody, so that each can be left out."""
-        each = self._options.copies // len(pictures)
         shares: list[_Share] = []
-        if each == 0:
+        if len(pictures) > self._options.copies:
             return shares
+        each = -(-self._options.copies // max(len(pictures) - 1, 1))
         known = Bank(np.concatenate([share.rows for share in originals]))
         for index, picture in enumerate(pictures):
             for copy in perturbations(picture, count=each, seed=self._options.seed + index):
@@ -193,14 +194,15 @@ class _Eye:
 
 
 def _calibration(eye: _Eye, originals: list[_Share], copies: list[_Share]) -> Calibration:
-    """Zones from leave-one-out: over the good images, or over the copies of the only one.
+    """Zones from leave-one-out: over the good images and their copies, or over the copies of the only one.
 
-    Copies show how imaging varies, never how parts do. So with one good image `anomalous_from` also stays
-    above what the part's own places score against each other, which few defects reach: most read uncertain.
+    The copies count among several good images too, since those may be shots of one and the same part. Copies
+    show how imaging varies, never how parts do. So with few good images `anomalous_from` also stays above what
+    the part's own places score against each other, which few defects reach: most read uncertain.
     """
-    alone = len(originals) == 1
+    alone, few = len(originals) == 1, len(originals) <= _FEW
     shares = [*originals, *copies]
-    probes = copies if alone else originals[:: -(-len(originals) // _LEFT_OUT_AT_MOST)]
+    probes = copies if alone else [*originals[:: -(-len(originals) // _LEFT_OUT_AT_MOST)], *copies]
     scores = []
     for probe in probes:
         others = Bank(np.concatenate([share.rows for share in shares if share.owner != probe.owner]))
@@ -210,5 +212,5 @@ def _calibration(eye: _Eye, originals: list[_Share], copies: list[_Share]) -> Ca
         method="copies of the one good image, left out in turn" if alone else "good images, left out in turn",
         normals=len(originals),
         floor_spread=LEAST_SPREAD * float(np.median(scores)),
-        plausible=[eye.score(left_out_quarters(originals[0].grid))] if alone else (),
+        plausible=[eye.score(left_out_quarters(share.grid)) for share in originals] if few else (),
     )

@@ -50,6 +50,8 @@ def test_our_numbers_are_anomalibs(
 ) -> None:
     """Same weights, same pictures, whole bank, one neighbour, nearest upsampling, sigma 4: features, patch
     distances' maximum (their score) and map agree to float32 rounding."""
+    import torch
+
     theirs = anomalib_patchcore(
         layers=["blocks.2", "blocks.4"], backbone="tf_efficientnet_lite0", pre_trained=False, num_neighbors=1
     )
@@ -58,7 +60,7 @@ def test_our_numbers_are_anomalibs(
     good, query = [surface(0, *size), surface(1, *size)], scratched(surface(2, *size))
     theirs.train()
     embeddings = [theirs(tensor(image)).numpy() for image in good]
-    theirs.memory_bank = __import__("torch").vstack(theirs.embedding_store)
+    theirs.memory_bank = torch.vstack(theirs.embedding_store)
     theirs.eval()
     expected = theirs(tensor(query))
 
@@ -108,6 +110,10 @@ def test_a_local_folder_is_a_backbone(tmp_path: Path, surface: Surface) -> None:
     save_for_hf(model, str(tmp_path / "weights"), safe_serialization=True)
     fitted = AnomalibPatchCoreExpert(f"local-dir:{tmp_path / 'weights'}").fit([surface(0, 64, 64)])
     assert fitted.read(surface(0, 64, 64)).reading.zone == "normal"
+    weights = tmp_path / "weights" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(ExpertUnavailable, match="needs whole weights"):
+        AnomalibPatchCoreExpert(f"local-dir:{tmp_path / 'weights'}").fit([surface(0, 64, 64)])
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,21 @@ def test_many_good_images_fill_the_bank_only_so_far(backbone: EmbeddedBackbone, 
     assert fitted.read(surface(90, 96, 96)).reading.zone != "anomalous"
 
 
+def test_an_image_given_twice_counts_once(
+    expert: PatchCoreExpert, fitted_on_one: FittedPatchCore, surface: Surface
+) -> None:
+    assert expert.fit([surface(0), surface(0)]).calibration == fitted_on_one.calibration
+
+
+def test_shots_of_one_part_do_not_make_another_good_part_anomalous(
+    expert: PatchCoreExpert, surface: Surface
+) -> None:
+    shots = [np.clip(surface(0) + np.uint8(step), 0, 255).astype(np.uint8) for step in range(3)]
+    fitted = expert.fit(shots)
+    assert fitted.calibration.normals == 3
+    assert all(fitted.read(surface(seed)).reading.zone != "anomalous" for seed in range(70, 76))
+
+
 def test_no_good_image_is_refused(expert: PatchCoreExpert) -> None:
     with pytest.raises(ValueError, match="at least one good image"):
         expert.fit([])
