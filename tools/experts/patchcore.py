@@ -197,8 +197,8 @@ def _calibration(eye: _Eye, originals: list[_Share], copies: list[_Share]) -> Ca
     """Zones from leave-one-out: over the good images and their copies, or over the copies of the only one.
 
     The copies count among several good images too, since those may be shots of one and the same part. Copies
-    show how imaging varies, never how parts do. So with few good images `anomalous_from` also stays above what
-    the part's own places score against each other, which few defects reach: most read uncertain.
+    show how imaging varies, never how parts do. So with few good images `anomalous_from` also stays above
+    what the part's own places score against each other, which few defects reach: most read uncertain.
     """
     alone, few = len(originals) == 1, len(originals) <= _FEW
     shares = [*originals, *copies]
