@@ -1,0 +1,174 @@
+"""The figures as tables that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median, quantiles
+from typing import Any, Final
+
+AIMS: Final = {"cold agent inspect": 5.0, "warm inspection": 0.3, "peak memory": 1.5}
+"""Seconds, seconds and GiB that the product wants to stay under on two cores."""
+
+STEPS: Final = (
+    "intake",
+    "plan",
+    "recall_templates",
+    "measure",
+    "recall_knowledge",
+    "annotate",
+    "reason",
+    "look_closer",
+    "decide",
+    "advise",
+    "compose",
+    "overhead",
+)
+
+
+def text(told: dict[str, Any]) -> str:
+    """All that was measured."""
+    blocks = [_machine(told)]
+    if "startup" in told:
+        blocks.append(_startup(told))
+    if "naive" in told:
+        blocks.append(_imports("The naive way", told["naive"]))
+    if "inspections" in told:
+        blocks += [_inspections(told["inspections"]), _steps(told["inspections"])]
+    if "peer" in told:
+        blocks.append(_peer(told["peer"]))
+    blocks.append(_aims(told))
+    return "\n\n".join(blocks)
+
+
+def p95(values: Sequence[float]) -> float:
+    """The 95th percentile, between neighbouring values linearly."""
+    return values[0] if len(values) == 1 else quantiles(values, n=20, method="inclusive")[18]
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lines of columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([title, line(header), "  ".join("-" * width for width in widths), *map(line, rows)])
+
+
+def _machine(told: dict[str, Any]) -> str:
+    machine, settings = told["machine"], told["settings"]
+    kind = (machine["processor"], machine["system"], f"Python {machine['python']}")
+    shape = f"{settings['images']} later inspections a series, median of {settings['repeats']} starts"
+    lines = [
+        f"{machine['cores']} cores, {machine['memory_gib']} GiB, {', '.join(kind)}",
+        ", ".join(f"{package} {version}" for package, version in machine["versions"].items()),
+        f"Settings: {settings['reasoner']}. Pictures of 640x640 px, {shape}.",
+        "Files that were read once lie in the system's memory: a start right after boot takes longer.",
+    ]
+    if machine["load_1_min"] > 0.5:
+        lines.append(
+            f"OTHERS WERE AT WORK on this machine (load {machine['load_1_min']}): figures are upper bounds."
+        )
+    return "\n".join(lines)
+
+
+def _startup(told: dict[str, Any]) -> str:
+    startup = told["startup"]
+    rows = [
+        ["agent --help", _s(median(startup["help_s"])), _s(max(startup["help_s"]))],
+        ["agent inspect", _s(median(startup["inspect_s"])), _s(max(startup["inspect_s"]))],
+        ["agent inspect, first use (models converted, documents indexed)", _s(told["first_use_s"]), ""],
+    ]
+    cold = table("From the shell prompt to the end", ["command", "median", "slowest"], rows)
+    imports = _imports("Imports of an inspection (shared packages count in each)", startup["imports"])
+    return f"{cold}\n\n{imports}"
+
+
+def _imports(title: str, imports: list[dict[str, Any]]) -> str:
+    rows = [[row["name"], _s(row["seconds"]), f"{row['peak_mib']:.0f} MiB"] for row in imports]
+    return table(title, ["import", "median", "process peak"], rows)
+
+
+def _inspections(inspections: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            f"{one['series']}, template {one['templates']}",
+            _ms(one["import_s"]),
+            _ms(one["open_s"]),
+            _ms(one["first_s"]),
+            _ms(median(one["later_s"])),
+            _ms(p95(one["later_s"])),
+            f"{one['peak_mib']:.0f}",
+            ", ".join(one["experts"]) or "none",
+            ", ".join(f"{count} {verdict}" for verdict, count in sorted(one["verdicts"].items())),
+        ]
+        for one in inspections
+    ]
+    header = ["ms", "import", "open", "first", "later", "p95", "peak MiB", "expert", "verdicts"]
+    lines = [table("Inspections in one process", header, rows)]
+    lines += [f"FAULTS in {one['series']}: {one['faults'][0]}" for one in inspections if one["faults"]]
+    return "\n".join(lines)
+
+
+def _steps(inspections: list[dict[str, Any]]) -> str:
+    header = ["ms", *(f"{one['series']}, {one['templates']}" for one in inspections)]
+    taken = {step for one in inspections for steps in one["later_steps_s"] for step in steps}
+    rows = [
+        [step, *(_spread([steps.get(step, 0.0) for steps in one["later_steps_s"]]) for one in inspections)]
+        for step in STEPS
+        if step in taken
+    ]
+    rows.append(["total", *(_spread(one["later_s"]) for one in inspections)])
+    title = "Later inspections by step: median / p95 (recall_knowledge runs beside measure)"
+    return table(title, header, rows)
+
+
+def _peer(peer: dict[str, Any]) -> str:
+    rows = peer["rows"]
+    fit_s, read_s = rows[0]["fit_s"], rows[0]["read_s"]
+    cells = [
+        [
+            row["name"],
+            _ms(row["fit_s"]),
+            _ms(row["read_s"]),
+            f"{row['fit_s'] / fit_s:.2f}",
+            f"{row['read_s'] / read_s:.2f}",
+        ]
+        for row in rows
+    ]
+    header = ["ms, median", "fit on 1 template", "read", "fit: of the first", "read: of the first"]
+    backbone = f"the same backbone weights at {peer['seen_px']} px"
+    title = (
+        f"Beside anomalib: {backbone}, {peer['queries']} queries, torch on {peer['torch_threads']} threads"
+    )
+    note = "Fits of the three last calibrate, and they read to regions; the first two give a map alone."
+    return f"{table(title, header, cells)}\n{note}"
+
+
+def _aims(told: dict[str, Any]) -> str:
+    reached: dict[str, float] = {}
+    if "startup" in told:
+        reached["cold agent inspect"] = median(told["startup"]["inspect_s"])
+    if "inspections" in told:
+        reached["warm inspection"] = max(median(one["later_s"]) for one in told["inspections"])
+        reached["peak memory"] = max(one["peak_mib"] for one in told["inspections"]) / 1024
+    rows = []
+    for name, value in reached.items():
+        unit = "GiB" if name == "peak memory" else "s"
+        said = "reached" if value < AIMS[name] else "MISSED"
+        rows.append([name, f"{value:.2f} {unit}", f"< {AIMS[name]:g} {unit}", said])
+    return table("Aims (the slowest series counts)", ["", "measured", "aim", ""], rows)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{_ms(median(values))} / {_ms(p95(values))}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.1f}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.2f} s"
