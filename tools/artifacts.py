@@ -165,6 +165,8 @@ def _read(file: Path) -> npt.NDArray[Any]:
     try:
         if file.suffix == ".npy":
             values: MapValues = np.load(file, allow_pickle=False)
+            if values.ndim != 2 or values.dtype != np.float32:
+                raise ValueError(f"{values.dtype} {values.shape} is not a map")
             return values
         with Image.open(file, formats=("PNG",)) as picture:
             return np.array(picture.convert("RGB"))

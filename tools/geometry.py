@@ -86,8 +86,8 @@ def cell_of(x: float, y: float, width: int, height: int) -> Cell:
     >>> cell_of(99, 0, 100, 100)
     'top right'
     """
-    column = min(max(int(3 * x / width), 0), 2)
-    row = min(max(int(3 * y / height), 0), 2)
+    column = int(min(max(3 * x / width, 0), 2))
+    row = int(min(max(3 * y / height, 0), 2))
     return _CELLS[row][column]
 
 
@@ -110,7 +110,7 @@ class Frame:
     """Another view of an image: its pixel (x, y) lies at (x * scale_x + offset_x, y * scale_y + offset_y).
 
     Box edges are rounded to the nearest pixel, and a box keeps at least one. So a box that goes into a frame
-    of scale 1 or more comes back the same; at a scale s below 1 each edge comes back within 1 + 0.5 / s.
+    of scale 1 or more comes back the same; at a scale s below 1 each edge comes back within 1 + 1 / s pixels.
     """
 
     original_wh: tuple[int, int]
@@ -131,10 +131,11 @@ class Frame:
 
     @classmethod
     def letterboxed(cls, original_wh: tuple[int, int], to_wh: tuple[int, int]) -> Self:
-        """The whole image scaled evenly to fit, in the middle of a canvas."""
-        scale = min(to_wh[0] / original_wh[0], to_wh[1] / original_wh[1])
-        left, top = ((to - of * scale) / 2 for to, of in zip(to_wh, original_wh, strict=True))
-        return cls(original_wh, to_wh, scale, scale, left, top)
+        """The whole image scaled evenly to fit, in the middle of a canvas, on whole pixels of it."""
+        fit = min(to_wh[0] / original_wh[0], to_wh[1] / original_wh[1])
+        width, height = (max(1, round(side * fit)) for side in original_wh)
+        left, top = (to_wh[0] - width) // 2, (to_wh[1] - height) // 2
+        return cls(original_wh, to_wh, width / original_wh[0], height / original_wh[1], left, top)
 
     @classmethod
     def cropped(cls, original_wh: tuple[int, int], box: Box, to_wh: tuple[int, int]) -> Self:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tools.array_cache import MIB, ArrayCache
 from tools.atomic import write_atomically
-from tools.errors import ArtifactError, ImageMissing, ImageTooLarge, ImageUnreadable
+from tools.errors import ArtifactError, ImageError, ImageMissing, ImageTooLarge, ImageUnreadable
 from tools.types import ImageRef, Pixels
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
@@ -39,6 +39,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what turns the picture upright."""
+
+_LONGEST_NAME = 300
 
 _INT_RANGES = ((4095, "12-bit"), (65535, "16-bit"))
 _FLOAT_RANGES = ((1, "0..1"), (255, "0..255"), *_INT_RANGES)
@@ -73,6 +75,8 @@ class ImageStore:
             ImageTooLarge: over `max_pixels`; refused before decoding.
         """
         shown = _printable(str(path))
+        if any("\ud800" <= c <= "\udfff" for c in str(path)):
+            raise ImageUnreadable(f"the file name {shown} is not valid UTF-8; rename the file")
         pixels, notes = self._decode(Path(path), shown)
         return self._remember(str(path), pixels, notes)
 
@@ -138,11 +142,13 @@ class ImageStore:
                 picture = _opened(file, shown)
                 self._check_size(picture, shown)
                 return _decoded(picture, shown)
-        except PermissionError as exc:
-            raise ImageUnreadable(f"{shown} may not be read; give this user permission to read it") from exc
+        except OSError as exc:
+            raise _not_openable(exc, shown) from exc
 
     def _check_size(self, picture: Image.Image, shown: str) -> None:
         width, height = picture.size
+        if not width * height:
+            raise ImageUnreadable(f"{shown} has no pixels ({width}x{height}); save it again")
         if width * height > self._max_pixels:
             raise ImageTooLarge(
                 f"{shown} has {width}x{height} pixels, over the limit of {self._max_pixels / 1e6:g} million;"
@@ -196,23 +202,31 @@ def _quiet_pillow() -> None:
 
 
 def _printable(text: str) -> str:
-    """Text that cannot break a line or drive a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text that cannot break a line, drive a terminal or fill a page."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST_NAME])
 
 
 def _why(exc: OSError) -> str:
     return exc.strerror or type(exc).__name__
 
 
+def _not_openable(exc: OSError, shown: str) -> ImageError:
+    match exc:
+        case FileNotFoundError() | NotADirectoryError():
+            return ImageMissing(f"there is no file {shown}; check the path")
+        case PermissionError():
+            return ImageUnreadable(f"{shown} may not be read; give this user permission to read it")
+        case _:
+            return ImageUnreadable(f"{shown} cannot be read ({_why(exc)}); check the path and the disk")
+
+
 def _check_is_file(path: Path, shown: str) -> None:
     try:
         status = path.stat()
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise ImageMissing(f"there is no file {shown}; check the path") from exc
-    except PermissionError as exc:
-        raise ImageUnreadable(f"{shown} may not be read; give this user permission to read it") from exc
-    except (OSError, ValueError) as exc:  # a name that the system cannot hold: too long, a null character
-        raise ImageMissing(f"{shown[:200]} is not a possible file name; check the path") from exc
+    except OSError as exc:
+        raise _not_openable(exc, shown) from exc
+    except ValueError as exc:  # a null character
+        raise ImageMissing(f"{shown} is not a possible file name; check the path") from exc
     if stat.S_ISDIR(status.st_mode):
         raise ImageUnreadable(f"{shown} is a folder; name one image in it")
     if not stat.S_ISREG(status.st_mode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 
 import numpy as np
@@ -14,13 +15,18 @@ _INK = (240, 240, 240)
 _MOST_CHARACTERS = 400
 _MOST_LINES = 3
 
+# The font holds little beyond ASCII: what a legend is likely to hold is spelled in what it has.
+_SPELLED = str.maketrans(
+    {"–": "-", "—": "-", "−": "-", "×": "x", "≤": "<=", "≥": ">=", "→": "->", "µ": "u", "μ": "u", "ß": "ss"}
+)
+
 
 def text_strip(text: str, width: int, size_px: int) -> Pixels:
     """Light text on a dark strip, wrapped to the width and cut with an ellipsis after three lines.
 
     Args:
-        text: anything; line breaks and control characters become spaces, and characters that the font
-            lacks become boxes.
+        text: anything; line breaks and control characters become spaces, accents are dropped, and other
+            characters that the font lacks become boxes.
         width: width of the strip in pixels.
         size_px: height of the letters' body in pixels.
 
@@ -55,7 +61,8 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _one_line(text: str) -> str:
     shortened = text[:_MOST_CHARACTERS] + ("…" if len(text) > _MOST_CHARACTERS else "")
-    return " ".join("".join(c if c.isprintable() else " " for c in shortened).split())
+    bare = "".join(c for c in unicodedata.normalize("NFD", shortened) if not unicodedata.combining(c))
+    return " ".join("".join(c if c.isprintable() else " " for c in bare.translate(_SPELLED)).split())
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

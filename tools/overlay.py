@@ -154,7 +154,7 @@ def _number(canvas: Pixels, boxes: Sequence[Box], colours: Sequence[_Colour]) ->
     """Put 1..n beside the boxes: off every region and every other number where there is room."""
     height, width = canvas.shape[:2]
     off = 1 + sum(_line_px(canvas))
-    letters_px = max(12, round(max(height, width) / 50))
+    letters_px = max(14, round(max(height, width) / 42))
     taken: list[tuple[int, int, int, int]] = []
     for number, (box, colour) in enumerate(zip(boxes, colours, strict=True), start=1):
         plate = tag(str(number), letters_px, colour)
@@ -178,7 +178,7 @@ def _number(canvas: Pixels, boxes: Sequence[Box], colours: Sequence[_Colour]) ->
         free = [s for s in inside if not any(_meet(s, other) for other in (*taken, *regions))]
         apart = [s for s in inside if not any(_meet(s, other) for other in taken)]
         x, y = min(max(box.x0, 0), width - wide), min(max(box.y0, 0), height - tall)
-        spot = next(iter((*free, *apart, (x, y, x + wide, y + tall))))
+        spot = (*free, *apart, (x, y, x + wide, y + tall))[0]
         canvas[spot[1] : spot[3], spot[0] : spot[2]] = plate
         taken.append(spot)
 
