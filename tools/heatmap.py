@@ -6,6 +6,7 @@ calibration: below `uncertain_from` there is no colour at all, and the threshold
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from tools.lettering import STRIP_COLOUR, tag
@@ -47,9 +48,9 @@ def heat(pixels: Pixels, map_values: MapValues, limits: tuple[float, float]) -> 
         raise ValueError(f"limits must be finite and rise, got {limits}")
     if not np.isfinite(map_values).all():
         raise ValueError("the map holds scores that are not finite")
-    luma = pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    grey = 32 + 0.75 * luma  # leaves room for the colours on white and on black parts
-    heated = np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
+    # Muted, so that the colours stand out on white and on black parts.
+    grey = cv2.convertScaleAbs(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), alpha=0.75, beta=32)
+    heated = np.repeat(grey[..., None], 3, axis=2)
     hot = map_values >= low
     level = np.minimum((map_values[hot] - low) / (high - low), 1.0)
     opacity = np.interp(level, (0, 1), _OPACITY)[:, None]
