@@ -50,7 +50,7 @@ def heat(pixels: Pixels, map_values: MapValues, limits: tuple[float, float]) -> 
         raise ValueError("the map holds scores that are not finite")
     # Muted, so that the colours stand out on white and on black parts.
     grey = cv2.convertScaleAbs(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), alpha=0.75, beta=32)
-    heated = np.repeat(grey[..., None], 3, axis=2)
+    heated: Pixels = np.repeat(grey[..., None], 3, axis=2).astype(np.uint8, copy=False)
     hot = map_values >= low
     level = np.minimum((map_values[hot] - low) / (high - low), 1.0)
     opacity = np.interp(level, (0, 1), _OPACITY)[:, None]

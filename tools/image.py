@@ -1,8 +1,7 @@
-"""Decode a picture safely, once: limits before decoding, EXIF turn, any mode to RGB, content hash.
+"""Open a picture safely, once: limits before decoding, content hash, a bounded cache; and encode it again.
 
-What decoding had to *change* is written in `ImageRef.notes`; lossless steps (grey repeated to RGB, an opaque
-palette) are not. ICC profiles are ignored. Only raster formats that are decoded in-process are accepted
-(no EPS, PDF or SVG).
+Only raster formats that are decoded in this process are accepted (no EPS, PDF or SVG). How modes and turns
+become upright RGB is the matter of `tools.pixel_modes`.
 """
 
 from __future__ import annotations
@@ -21,29 +20,12 @@ from PIL import Image
 from tools.array_cache import MIB, ArrayCache
 from tools.atomic import write_atomically
 from tools.errors import ArtifactError, ImageError, ImageMissing, ImageTooLarge, ImageUnreadable
+from tools.pixel_modes import decoded, picture_of, printable
 from tools.types import ImageRef, Pixels
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF")
-
-_EXIF_ORIENTATION = 0x0112
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what turns the picture upright."""
-
-_LONGEST_NAME = 300
-
-_INT_RANGES = ((4095, "12-bit"), (65535, "16-bit"))
-_FLOAT_RANGES = ((1, "0..1"), (255, "0..255"), *_INT_RANGES)
 
 
 class ImageStore:
@@ -74,7 +56,7 @@ class ImageStore:
             ImageUnreadable: a folder, an empty or truncated file, no picture, no permission.
             ImageTooLarge: over `max_pixels`; refused before decoding.
         """
-        shown = _printable(str(path))
+        shown = printable(str(path))
         if any("\ud800" <= c <= "\udfff" for c in str(path)):
             raise ImageUnreadable(f"the file name {shown} is not valid UTF-8; rename the file")
         pixels, notes = self._decode(Path(path), shown)
@@ -95,10 +77,10 @@ class ImageStore:
         """
         if self._spool is None:
             raise ValueError("this ImageStore has no spool folder; give it one to add images from memory")
-        shown = _printable(name)
-        picture = pixels if isinstance(pixels, Image.Image) else _picture_of(pixels, shown)
+        shown = printable(name)
+        picture = pixels if isinstance(pixels, Image.Image) else picture_of(pixels, shown)
         self._check_size(picture, shown)
-        rgb, notes = _decoded(picture, shown)
+        rgb, notes = decoded(picture, shown)
         digest = content_hash(rgb)
         target = self._spool / f"{digest}.png"
         try:
@@ -120,7 +102,7 @@ class ImageStore:
         held = self._cache.get(ref.sha256)
         if held is not None:
             return held
-        shown = _printable(ref.path)
+        shown = printable(ref.path)
         pixels, _ = self._decode(Path(ref.path), shown)
         if content_hash(pixels) != ref.sha256:
             raise ImageUnreadable(f"{shown} has changed since it was opened; inspect it again")
@@ -141,7 +123,7 @@ class ImageStore:
             with path.open("rb") as file:
                 picture = _opened(file, shown)
                 self._check_size(picture, shown)
-                return _decoded(picture, shown)
+                return decoded(picture, shown)
         except OSError as exc:
             raise _not_openable(exc, shown) from exc
 
@@ -201,11 +183,6 @@ def _quiet_pillow() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def _printable(text: str) -> str:
-    """Text that cannot break a line, drive a terminal or fill a page."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST_NAME])
-
-
 def _why(exc: OSError) -> str:
     return exc.strerror or type(exc).__name__
 
@@ -247,80 +224,3 @@ def _opened(file: BinaryIO, shown: str) -> Image.Image:
         raise ImageUnreadable(
             f"{shown} is not a picture that can be decoded; give a JPEG, PNG, TIFF, BMP or WebP file"
         ) from exc
-
-
-def _picture_of(array: npt.NDArray[Any], shown: str) -> Image.Image:
-    grey, colour = array.ndim == 2, array.ndim == 3 and array.shape[2] in (3, 4)
-    fits = (array.dtype == np.uint8 and (grey or colour)) or (array.dtype == np.uint16 and grey)
-    if not fits or not array.size:
-        raise ValueError(
-            f"image {shown!r} must be uint8 (h, w), (h, w, 3) or (h, w, 4), or uint16 (h, w);"
-            f" got {array.dtype} {array.shape}"
-        )
-    return Image.fromarray(np.ascontiguousarray(array))
-
-
-def _decoded(picture: Image.Image, shown: str) -> tuple[Pixels, tuple[str, ...]]:
-    notes: list[str] = []
-    try:
-        frames = getattr(picture, "n_frames", 1)
-        picture.load()
-        orientation = _orientation(picture, notes)
-        if orientation in _UPRIGHT:
-            picture = picture.transpose(_UPRIGHT[orientation])
-            notes.append(f"turned upright (EXIF orientation {orientation})")
-        if frames > 1:
-            notes.append(f"first of {frames} frames")
-        if picture.mode == "F" or picture.mode.startswith("I"):
-            values = np.asarray(picture)
-        else:
-            values = np.asarray(_eight_bit_rgb(picture, notes))
-    except MemoryError:
-        raise
-    except Exception as exc:  # as in _opened
-        why = _printable(str(exc)) or type(exc).__name__
-        raise ImageUnreadable(f"{shown} is damaged or cut short ({why}); copy or save it again") from exc
-    if values.ndim == 2:
-        values = _scaled_grey(values, shown, notes)
-    pixels = np.ascontiguousarray(values)
-    pixels.flags.writeable = False
-    return pixels, tuple(notes)
-
-
-def _orientation(picture: Image.Image, notes: list[str]) -> int:
-    try:
-        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - as in _opened; the pixels are good even where the EXIF block is not
-        notes.append("EXIF data unreadable, not turned")
-        return 1
-
-
-def _eight_bit_rgb(picture: Image.Image, notes: list[str]) -> Image.Image:
-    if picture.has_transparency_data:
-        layers = picture.convert("RGBA")
-        if layers.getchannel("A").getextrema()[0] == 255:
-            return layers.convert("RGB")
-        notes.append("transparent pixels laid over white")
-        return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-    if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-        notes.append(f"{picture.mode} made RGB without its colour profile")
-    return picture.convert("RGB")
-
-
-def _scaled_grey(values: npt.NDArray[Any], shown: str, notes: list[str]) -> Pixels:
-    """Grey of more than 8 bits as RGB, by a fixed range.
-
-    Never by the picture's own extremes, so that two pictures of one camera stay comparable. Pillow's own
-    conversion would clip at 255.
-    """
-    low, high = values.min(), values.max()
-    is_float = values.dtype.kind == "f"
-    for top, name in _FLOAT_RANGES if is_float else _INT_RANGES:
-        if low >= 0 and high <= top:  # false for NaN
-            notes.append(f"{'float' if is_float else '16-bit'} grey read as {name} (largest value {high:g})")
-            grey = np.rint(values.astype(np.float32) * np.float32(255 / top)).astype(np.uint8)
-            return np.repeat(grey[..., None], 3, axis=2)
-    raise ImageUnreadable(
-        f"{shown} has grey values from {low:g} to {high:g}, whose range cannot be known;"
-        " save it as 8-bit or 16-bit grey"
-    )
