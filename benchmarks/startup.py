@@ -13,7 +13,6 @@ from benchmarks.children import ChildFailed, Children
 AGENT: Final = Path(sys.executable).parent / "agent"
 
 OURS: Final = {
-    "Python alone": "pass",
     "command line": "import agent.cli",
     "Python API": "from agent import Inspector",
     "  of it LangGraph": "import langgraph.graph, langgraph.checkpoint.sqlite.aio",

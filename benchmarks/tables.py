@@ -138,7 +138,7 @@ def _peer(peer: dict[str, Any]) -> str:
         ]
         for row in rows
     ]
-    header = ["ms, median", "fit on 1 template", "read", "fit: of the first", "read: of the first"]
+    header = ["ms, median", "fit on 1 template", "read", "fit, × the first", "read, × the first"]
     backbone = f"the same backbone weights at {peer['seen_px']} px"
     title = (
         f"Beside anomalib: {backbone}, {peer['queries']} queries, torch on {peer['torch_threads']} threads"
