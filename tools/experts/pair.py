@@ -1,9 +1,9 @@
-"""Compares a query with a good picture of the same view, place by place: the expert for one good part.
+"""The pair expert: a query against a good part of the same view, place by place.
 
-The good picture is laid over the query (`registration`), lit like it, and subtracted with care
-(`difference`). The score is the highest value of the map, in units of what taking a good part again changes.
-What it cannot do: parts that lie in another pose, or surfaces whose texture is new on each part. It says so
-(`ViewMismatch`).
+The good part is registered onto the query, put into its light, and compared; the score is the strongest
+deviation, in deviations to be expected of a good part taken again. It sees a right thing in a wrong place and
+a missing thing, which patch memories cannot. It cannot judge parts whose good copies differ from each other,
+and refuses views that do not agree (`ViewMismatch`).
 """
 
 from __future__ import annotations
@@ -15,254 +15,234 @@ from typing import Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from tools.errors import ViewMismatch
 from tools.experts.calibration import calibrate, perturbations
-from tools.experts.difference import deviation_map, relit
-from tools.experts.registration import Registration, register
+from tools.experts.difference import deviation_map
+from tools.experts.framing import distinct
+from tools.experts.lighting import in_light_of
+from tools.experts.registration import register, same_size
+from tools.geometry import clip_box
 from tools.regions import find_regions
-from tools.types import Calibration, ExpertReading, MapValues, Measurement, Pixels, Region
+from tools.types import Box, Calibration, ExpertReading, MapValues, Measurement, Pixels, Region
 
-NAME: Final = "pair"
+LARGEST_SIDE_PX: Final = 1600
+"""Larger pictures are compared at this size, and the reading says so."""
 
-_LEAST_SIDE_PX: Final = 32  # four cells of the local registration
-_LARGEST_SIDE_PX: Final = 2048  # larger pictures are measured at this size: time and memory
-_ASPECT_TOLERANCE: Final = 0.03
-_AGREES_FROM: Final = 0.5
-"""Share of structured places that must agree. Same view: 0.9 and up; other boards and products: below 0.4."""
+MOST_REFERENCES: Final = 4
+"""Good images that are tried for one query; the first of a list are the best."""
 
-_COPIES: Final = 4  # re-imaged copies of the good picture; two tenths of a second of patience at most
-_COPY_SIDE_PX: Final = 320
-_SPREAD_FLOOR: Final = 0.75  # deviations; scores of good parts taken again differ by this much
-_REGION_LOW: Final = 0.35  # of the limit that a region must reach, its rim may fall to this
-_MARGIN_PX: Final = 3
+COPIES: Final = 3
+"""Re-imaged copies of a good image that its limits are set by."""
 
+FLOOR_SPREAD: Final = 0.6
+"""Smallest believable spread of good parts' scores; copies made by software vary less than real shots."""
 
-@dataclass(frozen=True)
-class _Compared:
-    """One picture against one good picture."""
+SAME_VIEW_AGREEMENT: Final = 0.9
+"""From this correlation of structure on two pictures show the same view, whatever differs."""
 
-    values: MapValues
-    aligned: Pixels
-    lit: Pixels
-    registration: Registration
+LEAST_AGREEMENT: Final = 0.5
+"""Under it they do not; between the two, only if little of the picture deviates."""
+
+DEVIATES_FROM: Final = 2.0
+MOST_DEVIATING: Final = 0.03
+"""Share of the picture that may deviate from this score on where structure agrees only half-way."""
+
+WEAKEST_REGION: Final = 0.15
+"""A region is named from this share of the strongest on: fainter ones beside it are the pair's own misfit."""
+
+_RIM: Final = 0.3
+"""A region reaches out to this share of the deviation that names it."""
+
+_BRIDGE_PX: Final = 9
+"""Deviations closer together than this are one region: the two edges of one scratch, say."""
+
+_BOX_MARGIN_PX: Final = 6
+"""Boxes leave the margin that an inspector leaves."""
 
 
 class PairExpert:
-    """Makes a `FittedPair` from one or more good pictures of one view."""
+    """Compares with aligned good images; see the module."""
 
-    name: Final = NAME
+    name: Final = "pair"
 
     def fit(self, normals: Sequence[Pixels]) -> FittedPair:
-        """Keep the good pictures, and learn how far good parts stray from them.
+        """Set the limits from the good images; see `tools.experts.base.Expert`.
 
-        With several, each is compared with its nearest other. With one, with re-imaged copies of itself.
-
-        Raises:
-            ValueError: no image was given.
+        With one image they come from its re-imaged copies, with several also from comparing each with the
+        others, as far as these show the same view.
         """
         if not normals:
             raise ValueError("pair needs at least one good image")
-        templates = tuple(normals)
-        scores: list[float] = []
-        if len(templates) > 1:
-            for index, image in enumerate(templates):
-                others = templates[:index] + templates[index + 1 :]
-                try:
-                    scores.append(_score(_compared(image, others[_nearest(image, others)]).values))
-                except ViewMismatch:  # a good picture of another view says nothing about this one
-                    continue
-        if scores:
-            method = "each good image against its nearest other, aligned"
-        else:
-            scores, method = _self_scores(templates[0]), "the good image against re-imaged copies of itself"
-        calibration = calibrate(
-            scores, method=method, normals=len(templates), floor_spread=_SPREAD_FLOOR, aligned=True
-        )
-        return FittedPair(templates, calibration)
+        references = [_workable(image) for image in distinct(normals)[:MOST_REFERENCES]]
+        return FittedPair(references, _calibration(references))
 
 
 class FittedPair:
-    """Knows the good pictures of one view. Holds nothing that a read changes."""
+    """The pair expert with its good images. Immutable, so safe to use from several threads."""
 
-    name: Final = NAME
+    name: Final = PairExpert.name
 
-    def __init__(self, templates: tuple[Pixels, ...], calibration: Calibration) -> None:
-        self._templates = templates
-        self._calibration = calibration
+    def __init__(self, references: Sequence[Pixels], calibration: Calibration) -> None:
+        self._references = tuple(references)
+        self.calibration = calibration
 
     def read(self, image: Pixels) -> Measurement:
-        """Measure one image against the nearest good picture.
+        """Compare with the first good image of the same view; see `tools.experts.base.FittedExpert`.
 
         Raises:
-            ViewMismatch: it does not show the view of the good picture, or is too small to tell.
+            ViewMismatch: no good image shows the same view.
         """
-        start = time.perf_counter()
-        template = self._templates[_nearest(image, self._templates)]
-        compared = _compared(image, template)
-        score = _score(compared.values)
-        calibration = self._calibration
-        zone = calibration.zone(score)
+        started = time.perf_counter()
+        query = _workable(image)
+        comparison = _compare_with_any(query, self._references)
+        score = float(comparison.deviation.max())
+        zone = self.calibration.zone(score)
+        size_wh = (image.shape[1], image.shape[0])
+        map_values = cv2.resize(comparison.deviation, size_wh, interpolation=cv2.INTER_LINEAR)
+        lit = cv2.resize(comparison.reference, size_wh, interpolation=cv2.INTER_LINEAR)
+        aligned: Pixels = np.rint(lit).astype(np.uint8)
         regions: tuple[Region, ...] = ()
         if zone != "normal":
-            high = calibration.uncertain_from if zone == "uncertain" else calibration.anomalous_from
-            regions = find_regions(
-                compared.values, low=_REGION_LOW * high, high=high, query=image, reference=compared.lit
-            )
+            regions = _regions(map_values, self.calibration, image, aligned)
         reading = ExpertReading(
-            expert=NAME,
+            expert=self.name,
             score=score,
-            threshold=calibration.anomalous_from,
-            position=calibration.position(score),
+            threshold=self.calibration.anomalous_from,
+            position=self.calibration.position(score),
             zone=zone,
-            calibration=calibration,
+            calibration=self.calibration,
             regions=regions,
             same_view=True,
-            notes=_notes(image, template, compared.registration),
-            seconds=time.perf_counter() - start,
+            notes=_notes(image, query, comparison),
+            seconds=time.perf_counter() - started,
         )
-        return Measurement(reading, compared.values, compared.aligned)
+        return Measurement(reading=reading, map_values=map_values, aligned_reference=aligned)
 
 
-def _compared(image: Pixels, template: Pixels) -> _Compared:
-    height, width = image.shape[:2]
-    query = _within_reach(image)
-    good = _at_size_of(query, template)
-    registration = register(_grey(query), _grey(good))
-    _refuse_other_view(registration)
-    moved = cv2.remap(
-        good, registration.map_x, registration.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    inside = _inside(registration)
-    lit = relit(moved, query, inside)
-    values = deviation_map(query, lit, inside)
-    if query.shape != image.shape:
-        values = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-        moved, lit = (
-            cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in (moved, lit)
-        )
-    return _Compared(values, moved, lit, registration)
+@dataclass(frozen=True)
+class _Comparison:
+    """A query beside one good image: deviations, and the good image in the query's frame and light."""
+
+    deviation: MapValues
+    reference: MapValues
+    agreement: float
+    covered: float
+
+    @property
+    def same_view(self) -> bool:
+        """Whether both show the same view of the same kind of part."""
+        if self.agreement >= SAME_VIEW_AGREEMENT:
+            return True
+        deviating = float(np.mean(self.deviation > DEVIATES_FROM))
+        return self.agreement >= LEAST_AGREEMENT and deviating <= MOST_DEVIATING
 
 
-def _score(values: MapValues) -> float:
-    return float(values.max())
-
-
-def _self_scores(template: Pixels) -> list[float]:
-    """Scores of the good picture taken again, on its most structured part where it is large."""
-    part = _busiest_part(_within_reach(template))
-    scores = []
-    for copy in perturbations(part, count=_COPIES):
-        try:
-            scores.append(_score(_compared(copy, part).values))
-        except ViewMismatch:  # nothing to align by, or too small: read will say so
-            continue
-    return scores or [0.0]
-
-
-def _busiest_part(image: Pixels) -> Pixels:
-    side = _COPY_SIDE_PX
-    height, width = image.shape[:2]
-    if height * width <= side * side:
-        return image
-    edges = cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
-    rows, columns = min(side, height), min(side, width)
-    density = cv2.boxFilter(np.abs(edges), -1, (columns, rows), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
-    density = density[: height - rows + 1, : width - columns + 1]
-    top, left = np.unravel_index(int(density.argmax()), density.shape)
-    return np.ascontiguousarray(image[top : top + rows, left : left + columns])
-
-
-def _nearest(image: Pixels, templates: Sequence[Pixels]) -> int:
-    """Index of the template most like the image, from small grey pictures."""
-    if len(templates) == 1:
-        return 0
-    small = [_thumbnail(one) for one in (image, *templates)]
-    return int(np.argmax([float((small[0] * one).mean()) for one in small[1:]]))
-
-
-def _thumbnail(image: Pixels) -> npt.NDArray[np.float32]:
-    small = cv2.resize(_grey(image), (48, 48), interpolation=cv2.INTER_AREA)
-    small -= cv2.blur(small, (17, 17))
-    return small / (np.sqrt(np.mean(small * small)) + 1)
-
-
-def _within_reach(image: Pixels) -> Pixels:
-    scale = _LARGEST_SIDE_PX / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _at_size_of(query: Pixels, template: Pixels) -> Pixels:
-    """The template at the size of the query.
+def _compare(query: Pixels, reference: Pixels) -> _Comparison:
+    """Register, match the light, and measure what still differs.
 
     Raises:
-        ViewMismatch: a picture is too small, or the shapes differ too much for one view.
+        ViewMismatch: the pictures cannot be aligned at all.
     """
-    for what, image in (("image", query), ("good image", template)):
-        if min(image.shape[:2]) < _LEAST_SIDE_PX:
-            raise ViewMismatch(
-                f"the {what} has {image.shape[1]}x{image.shape[0]} px; at least {_LEAST_SIDE_PX} a side are "
-                "needed to align it: use larger pictures or an expert that does not align"
-            )
-    (height, width), (rows, columns) = query.shape[:2], template.shape[:2]
-    if abs((width / height) / (columns / rows) - 1) > _ASPECT_TOLERANCE:
-        raise ViewMismatch(
-            f"the image is {width}x{height} px and the good image {columns}x{rows}: other shapes, so not the "
-            "same view; crop them alike or use an expert that does not align"
-        )
-    if (height, width) == (rows, columns):
-        return template
-    method = cv2.INTER_AREA if rows >= height else cv2.INTER_LINEAR
-    return cv2.resize(template, (width, height), interpolation=method)
+    reference = same_size(query, reference)
+    registration = register(query, reference)
+    lit = in_light_of(query, registration.warp(reference), registration.inside)
+    deviation = deviation_map(query, lit, registration.inside)
+    return _Comparison(deviation, lit, registration.agreement, float(registration.inside.mean()))
 
 
-def _refuse_other_view(registration: Registration) -> None:
-    if registration.agreement is not None and registration.agreement < _AGREES_FROM:
-        raise ViewMismatch(
-            "image and good image do not show the same view: once aligned, "
-            f"{registration.agreement:.0%} of their structure agrees and {_AGREES_FROM:.0%} are needed; use a good "
-            "image of this view or an expert that does not align"
-        )
+def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> _Comparison:
+    """The comparison with the first good image of the same view.
 
-
-def _inside(registration: Registration) -> npt.NDArray[np.bool_]:
-    """Where the good picture was seen, less a rim that interpolation and blur reach into."""
-    height, width = registration.map_x.shape
-    x, y = registration.map_x, registration.map_y
-    inside: npt.NDArray[np.bool_] = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    if inside.all():
-        return inside
-    side = 2 * _MARGIN_PX + 1
-    shrunk = cv2.erode(
-        inside.astype(np.uint8),
-        np.ones((side, side), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=1,
+    Raises:
+        ViewMismatch: none shows the same view.
+    """
+    agreements: list[float] = []
+    refusal: ViewMismatch | None = None
+    for reference in references:
+        try:
+            comparison = _compare(query, reference)
+        except ViewMismatch as error:
+            refusal = refusal or error
+            continue
+        if comparison.same_view:
+            return comparison
+        agreements.append(comparison.agreement)
+    if refusal is not None and not agreements:
+        raise refusal
+    raise ViewMismatch(
+        f"query and template do not show the same view (structures agree to {max(agreements):.2f} of 1); "
+        "give a template taken from the same place"
     )
-    return shrunk.astype(bool)
 
 
-def _grey(image: Pixels) -> npt.NDArray[np.float32]:
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+def _calibration(references: Sequence[Pixels]) -> Calibration:
+    """Limits from re-imaged copies of the first good image, and from the good images against each other."""
+    first = references[0]
+    scores = [_self_score(copy, first) for copy in perturbations(first, count=COPIES)]
+    method = "re-imaged copies of the good image"
+    crossed = [_cross_score(index, references) for index in range(len(references))]
+    if shown := [score for score in crossed if score is not None]:
+        scores += shown
+        method += ", and good images against each other"
+    return calibrate(
+        scores, method=method, normals=max(1, len(shown)), floor_spread=FLOOR_SPREAD, aligned=True
+    )
 
 
-def _notes(image: Pixels, template: Pixels, registration: Registration) -> tuple[str, ...]:
+def _self_score(copy: Pixels, reference: Pixels) -> float:
+    try:
+        return float(_compare(copy, reference).deviation.max())
+    except ViewMismatch:
+        return 0.0  # too small to be aligned: `read` will say so, and the floor sets the limits
+
+
+def _cross_score(index: int, references: Sequence[Pixels]) -> float | None:
+    """Score of one good image against the others; None where none shows the same view."""
+    others = [reference for other, reference in enumerate(references) if other != index]
+    try:
+        return float(_compare_with_any(references[index], others).deviation.max()) if others else None
+    except ViewMismatch:
+        return None
+
+
+def _regions(
+    map_values: MapValues, calibration: Calibration, image: Pixels, aligned: Pixels
+) -> tuple[Region, ...]:
+    """Regions with the margin that an inspector leaves around a defect."""
+    bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE_PX, _BRIDGE_PX))
+    bridged = cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge)
+    peak = float(bridged.max())
+    high = min(max(calibration.uncertain_from, WEAKEST_REGION * peak), peak)
+    found = find_regions(bridged, low=_RIM * high, high=high, query=image, reference=aligned)
+    height, width = image.shape[:2]
+    return tuple(
+        region.model_copy(update={"box": _with_margin(region.box, width, height)}) for region in found
+    )
+
+
+def _with_margin(box: Box, width: int, height: int) -> Box:
+    margin = _BOX_MARGIN_PX
+    return clip_box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin, width, height) or box
+
+
+def _workable(image: Pixels) -> Pixels:
+    """The image, reduced if it is larger than can be compared at once."""
+    scale = LARGEST_SIDE_PX / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _notes(image: Pixels, query: Pixels, comparison: _Comparison) -> tuple[str, ...]:
     notes = []
-    if image.shape == template.shape and np.array_equal(image, template):
-        notes.append("Image and good image are identical pixels.")
-    if max(image.shape[:2]) > _LARGEST_SIDE_PX:
-        scale = _LARGEST_SIDE_PX / max(image.shape[:2])
-        notes.append(
-            f"The image was measured at {scale:.0%} of its size: defects of a few pixels can be missed."
-        )
-    if registration.agreement is None:
-        notes.append("Too little structure to check that both pictures show the same view; taken to be so.")
-    if registration.overlap < 0.98:
-        notes.append(
-            f"{1 - registration.overlap:.0%} of the image lies outside the good image: not measured."
-        )
+    if query.shape != image.shape:
+        size = f"{query.shape[1]}x{query.shape[0]}"
+        notes.append(f"The image was compared at {size} px: finer defects may not show.")
+    if comparison.covered < 0.97:
+        missing = f"{100 * (1 - comparison.covered):.0f} %"
+        notes.append(f"{missing} of the image lies outside the template and was not compared.")
+    if not comparison.deviation.any():
+        notes.append("Query and template are identical where they were compared.")
     return tuple(notes)
