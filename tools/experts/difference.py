@@ -1,14 +1,14 @@
 """How far two aligned, equally lit pictures differ, in units of what re-imaging a good part would change.
 
-A pixel differs only by what lies outside the range of the other picture's 3x3 neighbourhood, both ways, so that
-an edge a fraction of a pixel off does not count. What is left is divided by the deviation to be expected there:
-a floor for quantisation and compression, the jitter of edges, and the noise that this very pair shows at places
-of the same local contrast, which is robust against defects since they cover little.
+A pixel differs only by what lies outside the range of the other picture's 3x3 neighbourhood, both ways, so
+that an edge a fraction of a pixel off does not count. What is left is divided by the deviation to be expected
+there: a floor for quantisation and compression, the jitter of edges, and the noise that this very pair shows
+at places of the same local contrast, which is robust against defects since they cover little.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -49,25 +49,27 @@ def deviation_map(
         reference: RGB in the query's frame and light, float32.
         inside: where the reference has a counterpart; outside the map is 0.
     """
-    a, b = (cv2.transform(_softened(picture), _TO_LUMA_CHROMA) for picture in (query, reference))
+    a, b = _luma_and_chroma(query), _luma_and_chroma(reference)
     compared = cv2.erode(inside.astype(np.uint8), _NEIGHBOURHOOD, iterations=3, borderValue=0) > 0
     deviation = _deviation(a[..., :1], b[..., :1], compared, _FLOOR_GREY)
     height, width = query.shape[:2]
-    half_wh = (
-        max(1, width // 2),
-        max(1, height // 2),
-    )  # colour carries no finer detail, and compression halves it
-    a, b = (cv2.resize(planes[..., 1:], half_wh, interpolation=cv2.INTER_AREA) for planes in (a, b))
+    # Colour carries no finer detail, and compression halves it anyway.
+    half_wh = (max(1, width // 2), max(1, height // 2))
     half = cv2.resize(compared.astype(np.uint8), half_wh, interpolation=cv2.INTER_NEAREST) > 0
+    a, b = (_floats(cv2.resize(planes[..., 1:], half_wh, interpolation=cv2.INTER_AREA)) for planes in (a, b))
     colour = _deviation(a, b, half, _CHROMA_FLOOR * _FLOOR_GREY)
-    deviation = np.maximum(deviation, cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR))
+    np.maximum(deviation, cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR), out=deviation)
     deviation[~compared] = 0
     return deviation
 
 
-def _softened(picture: npt.NDArray[np.generic]) -> Planes:
-    softened: Planes = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.7)
-    return softened
+def _luma_and_chroma(picture: npt.NDArray[Any]) -> Planes:
+    softened = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.7)
+    return _floats(cv2.transform(softened, _TO_LUMA_CHROMA))
+
+
+def _floats(values: npt.ArrayLike) -> Planes:
+    return np.asarray(values, dtype=np.float32)
 
 
 def _deviation(a: Planes, b: Planes, compared: npt.NDArray[np.bool_], floor: float) -> MapValues:
@@ -81,7 +83,8 @@ def _deviation(a: Planes, b: Planes, compared: npt.NDArray[np.bool_], floor: flo
     outside = np.maximum(outside, 0)
     worst = np.zeros(a.shape[:2], np.float32)
     for plane in range(a.shape[2]):
-        contrast = cv2.blur(cv2.dilate(high_b[..., plane] - low_b[..., plane], _NEIGHBOURHOOD), (5, 5))
+        steps = high_b[..., plane] - low_b[..., plane]
+        contrast = _floats(cv2.blur(cv2.dilate(steps, _NEIGHBOURHOOD), (5, 5)))
         noise = _noise(np.abs(a[..., plane] - b[..., plane]), contrast, compared)
         expected = np.sqrt(floor**2 + noise**2 + (_EDGE_JITTER * contrast) ** 2)
         smooth = cv2.GaussianBlur(outside[..., plane], (0, 0), _SMOOTH_PX)

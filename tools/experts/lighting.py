@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -20,9 +20,9 @@ _ROUNDS: Final = 6
 def in_light_of(query: Pixels, aligned: Pixels, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """The aligned reference as the query's light would show it.
 
-    Each channel of the query is fitted as the reference's times a gain that is a cubic polynomial of the place
-    (gradients, vignetting) plus a linear offset (stray light), by iteratively re-weighted least squares with
-    Geman-McClure weights. So smooth a surface cannot imitate a defect.
+    Each channel of the query is fitted as the reference's times a gain that is a cubic polynomial of the
+    place (gradients, vignetting) plus a linear offset (stray light), by iteratively re-weighted least squares
+    with Geman-McClure weights. So smooth a surface cannot imitate a defect.
 
     Args:
         query: RGB, shape (height, width, 3), uint8.
@@ -68,7 +68,7 @@ def _robust_fit(terms: npt.NDArray[np.float32], seen: npt.NDArray[np.float32]) -
     same_light = np.zeros(count)
     same_light[0] = 1
     trust = np.ones(len(seen))
-    found = same_light
+    found: npt.NDArray[np.floating[Any]] = same_light
     for _ in range(_ROUNDS):
         weighted = terms.T * trust
         found = np.linalg.solve(weighted @ terms + ridge, weighted @ seen + ridge @ same_light)
@@ -82,5 +82,4 @@ def _surface(
     weights: npt.NDArray[np.float32], basis: list[npt.NDArray[np.float32]], size_wh: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     coarse = np.tensordot(weights, np.stack(basis), axes=1).astype(np.float32)
-    surface: npt.NDArray[np.float32] = cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC)
-    return surface
+    return np.asarray(cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC), dtype=np.float32)

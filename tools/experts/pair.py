@@ -99,7 +99,7 @@ class FittedPair:
         score = float(comparison.deviation.max())
         zone = self.calibration.zone(score)
         size_wh = (image.shape[1], image.shape[0])
-        map_values = cv2.resize(comparison.deviation, size_wh, interpolation=cv2.INTER_LINEAR)
+        map_values = _resized_map(comparison.deviation, size_wh)
         lit = cv2.resize(comparison.reference, size_wh, interpolation=cv2.INTER_LINEAR)
         aligned: Pixels = np.rint(lit).astype(np.uint8)
         regions: tuple[Region, ...] = ()
@@ -211,7 +211,7 @@ def _regions(
 ) -> tuple[Region, ...]:
     """Regions with the margin that an inspector leaves around a defect."""
     bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE_PX, _BRIDGE_PX))
-    bridged = cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge)
+    bridged = np.asarray(cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge), dtype=np.float32)
     peak = float(bridged.max())
     high = min(max(calibration.uncertain_from, WEAKEST_REGION * peak), peak)
     found = find_regions(bridged, low=_RIM * high, high=high, query=image, reference=aligned)
@@ -219,6 +219,10 @@ def _regions(
     return tuple(
         region.model_copy(update={"box": _with_margin(region.box, width, height)}) for region in found
     )
+
+
+def _resized_map(values: MapValues, size_wh: tuple[int, int]) -> MapValues:
+    return np.asarray(cv2.resize(values, size_wh, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
 def _with_margin(box: Box, width: int, height: int) -> Box:

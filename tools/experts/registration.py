@@ -1,9 +1,9 @@
 """Brings the picture of a good part into the frame of a query that shows the same view.
 
-First one affine motion for the whole picture: phase correlation for a start (Kuglin and Hines, 1975), enhanced
-correlation for the rest (ECC; Evangelidis and Psarakis, 2008). Then what is left locally, by dense inverse
-search (DIS; Kroeger et al., 2016), averaged over so wide a window that it can follow a bent part or a lens, but
-not a defect. Everything is measured on local structure, in which brightness, contrast and slow light cancel.
+First one affine motion for the whole picture: phase correlation for a start (Kuglin and Hines, 1975),
+enhanced correlation for the rest (ECC; Evangelidis and Psarakis, 2008). Then what is left locally, by dense
+inverse search (DIS; Kroeger et al., 2016), averaged over so wide a window that it can follow a bent part or a
+lens, but not a defect. All is measured on local structure, in which brightness, contrast and slow light cancel.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ REACH_PX: Final = 6.0
 _ITERATIONS: Final = 40
 _PYRAMID: Final = (4, 2, 1)
 _SMALLEST_LEVEL_PX: Final = 32
+_NOISE_GREY: Final = 4.0
+"""Detail weaker than this is noise and aligns nothing."""
+
 _SMOOTH_CELLS: Final = 2.0
 _MISFIT_GREY: Final = 12.0
 _STEEP_ENOUGH: Final = 400.0
 _DOUBT: Final = 1.0
 _CELL_PX: Final = 8
-"""Local motion is averaged over cells of this size, and smoothed over neighbouring cells."""
+"""Local motion is averaged over cells of this size, and smoothed over the cells around."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def register(query: Pixels, reference: Pixels) -> Registration:
     flow = _local_motion(seen, moved, REACH_PX * scale)
     small_x, small_y = _grid(small_wh)
     small_x, small_y = small_x + flow[..., 0], small_y + flow[..., 1]
-    refined = cv2.remap(moved, small_x, small_y, cv2.INTER_LINEAR)
+    refined = _plane(cv2.remap(moved, small_x, small_y, cv2.INTER_LINEAR))
     agreement = _correlation(seen, refined, inside)
 
     full_flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -132,8 +135,7 @@ def _structure(picture: Pixels, size_wh: tuple[int, int]) -> Plane:
     fine = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
     detail = fine - cv2.blur(cv2.blur(fine, (21, 21)), (21, 21))
     strength = np.sqrt(np.maximum(cv2.blur(cv2.blur(detail * detail, (41, 41)), (41, 41)), 0))
-    structure: Plane = detail / (strength + 4.0)  # 4 grey levels: under that, detail is noise
-    return structure
+    return _plane(detail / (strength + _NOISE_GREY))
 
 
 def _affine(seen: Plane, known: Plane) -> npt.NDArray[np.float32]:
@@ -161,10 +163,13 @@ def _sharpened(
     a, b = (cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA) for plane in (seen, known))
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ITERATIONS, 1e-4)
     try:
-        _, found = cv2.findTransformECC(a, b, _scaled(motion, ratio), cv2.MOTION_AFFINE, stop, None, 5)
+        everywhere = np.ones(a.shape, np.uint8)
+        start = _scaled(motion, ratio)
+        _, found = cv2.findTransformECC(a, b, start, cv2.MOTION_AFFINE, stop, everywhere, 5)
     except cv2.error:  # it did not converge
         return motion
-    return max((motion, _scaled(found, 1 / ratio)), key=lambda candidate: _agreement(seen, known, candidate))
+    better = _scaled(_plane(found), _plane(1 / ratio))
+    return max((motion, better), key=lambda candidate: _agreement(seen, known, candidate))
 
 
 def _agreement(seen: Plane, known: Plane, motion: npt.NDArray[np.float32]) -> float:
@@ -176,7 +181,7 @@ def _moved(known: Plane, motion: npt.NDArray[np.float32]) -> tuple[Plane, npt.ND
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(known, motion, size_wh, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones(known.shape, np.uint8), motion, size_wh, flags=flags) > 0
-    return moved, inside
+    return _plane(moved), inside
 
 
 def _correlation(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> float:
@@ -192,7 +197,7 @@ def _correlation(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> float:
 def _local_motion(seen: Plane, moved: Plane, reach_px: float) -> Plane:
     """Smooth motion that is left after the affine one, shape (height, width, 2), in reduced pixels."""
     a, b = (np.clip(128 + 40 * plane, 0, 255).astype(np.uint8) for plane in (seen, moved))
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(a, b, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(a, b, None)
     x, y = _grid(seen.shape[::-1])
     found = cv2.remap(b, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
     misfit = cv2.absdiff(a, found).astype(np.float32)
@@ -211,8 +216,11 @@ def _local_motion(seen: Plane, moved: Plane, reach_px: float) -> Plane:
     smooth = cv2.GaussianBlur(weighted, (0, 0), _SMOOTH_CELLS) / (
         cv2.GaussianBlur(weight, (0, 0), _SMOOTH_CELLS) + _DOUBT
     )
-    motion: Plane = cv2.resize(smooth, seen.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return motion
+    return _plane(cv2.resize(smooth, seen.shape[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _plane(values: npt.ArrayLike) -> Plane:
+    return np.asarray(values, dtype=np.float32)
 
 
 def _grid(size_wh: tuple[int, int]) -> tuple[Plane, Plane]:
