@@ -3,7 +3,7 @@
 First one affine motion for the whole picture: phase correlation for a start (Kuglin and Hines, 1975),
 enhanced correlation for the rest (ECC; Evangelidis and Psarakis, 2008). Then what is left locally, by dense
 inverse search (DIS; Kroeger et al., 2016), averaged over so wide a window that it can follow a bent part or a
-lens, but not a defect. All is measured on local structure, in which brightness, contrast and slow light cancel.
+lens, but not a defect. All is measured on local structure, where brightness, contrast and slow light cancel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SMALLEST_SIDE_PX: Final = 48
 """Under this there is too little structure to align by."""
 
 ASPECT_TOLERANCE: Final = 0.03
-"""Sides' ratios may differ by this much; beyond it the two cameras did not see the same field."""
+"""Sides' ratios may differ by this much; beyond it the cameras did not see the same field."""
 
 REACH_PX: Final = 6.0
 """How far, in pixels of the query, a place may lie from where the affine motion expects it."""
@@ -51,7 +51,7 @@ _CELL_PX: Final = 8
 class Registration:
     """Where each pixel of the query lies in the reference.
 
-    `x` and `y` are coordinates in the reference, shape (height, width) of the query. `inside` is True where the
+    `x` and `y` are coordinates in the reference, of the query's height and width. `inside` is True where the
     reference has a counterpart. `agreement` is the correlation of the two structures after alignment, -1..1.
     """
 
@@ -197,7 +197,9 @@ def _correlation(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> float:
 def _local_motion(seen: Plane, moved: Plane, reach_px: float) -> Plane:
     """Smooth motion that is left after the affine one, shape (height, width, 2), in reduced pixels."""
     a, b = (np.clip(128 + 40 * plane, 0, 255).astype(np.uint8) for plane in (seen, moved))
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(a, b, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(
+        a, b, np.zeros((*seen.shape, 2), np.float32)
+    )
     x, y = _grid(seen.shape[::-1])
     found = cv2.remap(b, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
     misfit = cv2.absdiff(a, found).astype(np.float32)
