@@ -33,7 +33,7 @@ class EvidenceReasoner:
                 by=EVIDENCE,
                 judgement="unsure",
                 confidence=0.5,
-                summary="Nothing was measured, so that nothing can be said of the part",
+                summary=_unmeasured(evidence),
             )
         judgement, ground = _judge(reading)
         claims: tuple[Claim, ...] = ()
@@ -56,6 +56,15 @@ class EvidenceReasoner:
         raise NotImplementedError(
             f"the evidence reasoner cannot look at {evidence.image.path} ({view.number})"
         )
+
+
+def _unmeasured(evidence: Evidence) -> str:
+    if evidence.reference is None:
+        return (
+            "Nothing was measured, since there is no image of a good part to compare with: "
+            "give one as a template, or a folder of them."
+        )
+    return "Nothing was measured, so that nothing can be said of the part."
 
 
 def _judge(reading: ExpertReading) -> tuple[Judgement, str]:

@@ -25,7 +25,7 @@ def setting_options(command: Command) -> Command:
             ),
             click.option(
                 "--data-dir",
-                type=click.Path(path_type=Path, file_okay=False),
+                type=click.Path(path_type=Path),
                 help="Folder for stores and converted models. [env: AGENT_DATA_DIR]",
             ),
         )

@@ -71,7 +71,9 @@ def decide(
         verdict=verdict,
         confidence=_confidence(verdict, reading, opinions, judgement),
         reasoner=opinions[-1].by if opinions else reasoner,
-        summary=_summary(verdict, reading, judgement, opinions, faults, measurements.remarks),
+        summary=_summary(
+            verdict, reading, judgement, opinions, faults, (*intake.remarks, *measurements.remarks)
+        ),
         defects=tuple(defect for defect, _ in defects),
         known_as=tuple(known_as for _, known_as in defects),
     )

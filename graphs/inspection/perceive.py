@@ -27,7 +27,7 @@ def intake(visit: Visit) -> Outcome:
     """Look at the pictures as pictures: can this be inspected at all, and what is odd about it?"""
     request, images = visit.state.request, visit.tools.images
     obstacle = _obstacle(request.image, images.pixels(request.image))
-    remarks = [f"{ref.path}: {note}" for ref in (request.image, *request.templates) for note in ref.notes]
+    remarks = []
     if any(template.sha256 == request.image.sha256 for template in request.templates):
         remarks.append("template and query are the same picture, so that no difference can show")
     update = {"intake": Intake(obstacle=obstacle, remarks=tuple(remarks)), "faults": list(visit.tools.faults)}

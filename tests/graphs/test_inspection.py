@@ -32,7 +32,12 @@ IMAGES = ImageStore()
 DEFECT = json.dumps(
     {
         "defects": [
-            {"type": "short", "description": "copper bridge", "severity": "critical", "box": [0, 0, 999, 400]}
+            {
+                "type": "short",
+                "description": "copper bridge",
+                "severity": "critical",
+                "box": [600, 350, 750, 450],
+            }
         ],
         "summary": "Two tracks are bridged.",
     }
