@@ -36,7 +36,8 @@ def text(told: dict[str, Any]) -> str:
         blocks += [_inspections(told["inspections"]), _steps(told["inspections"])]
     if "peer" in told:
         blocks.append(_peer(told["peer"]))
-    blocks.append(_aims(told))
+    if "startup" in told or "inspections" in told:
+        blocks.append(_aims(told))
     return "\n\n".join(blocks)
 
 
