@@ -8,15 +8,13 @@ from __future__ import annotations
 from graphs.confidence import expert_confidence
 from graphs.matching import match_region
 from graphs.reasoning import Claim, CloseView, Evidence, Judgement, Opinion
-from graphs.words import describe_reading, describe_region
+from graphs.words import describe_reading, describe_region, name_form
 from tools.types import ExpertReading, Region
 
 EVIDENCE = "evidence"
 
 COVERS_MOST = 0.5
 """From this fraction of the image on, a difference without alignment speaks of a wrong template."""
-
-UNIDENTIFIED = "unidentified deviation"
 
 
 class EvidenceReasoner:
@@ -96,7 +94,7 @@ def _claim(number: int, region: Region, reading: ExpertReading, evidence: Eviden
             names.append(f"{len(match.candidates) - len(names)} more")
         description += f" Its measured form fits several known defects: {', '.join(names)}."
     return Claim(
-        type=match.best.name if match.best else UNIDENTIFIED,
+        type=match.best.name if match.best else name_form(region),
         description=description,
         box=region.box,
         region=number,

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphs.words import ELONGATED_FROM
+from graphs.words import ELONGATED_FROM, LARGE_FROM
 from knowledge_base.schema import Defect, Traits
 from tools.types import Region
-
-LARGE_FROM = 0.02
-"""Fraction of the image from which a region counts as large (the documents' own measure)."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tools.types import ExpertReading, Region
 
+LARGE_FROM = 0.02
+"""Fraction of the image from which a region counts as large (the documents' own measure)."""
+
 ELONGATED_FROM = 2.5
 """Long side over short side from which a region is called elongated."""
 
@@ -36,6 +39,14 @@ def describe_region(region: Region, *, reference_known: bool = True) -> str:
     if region.grey_difference is not None and reference_known:
         parts.append(_contrast(region))
     return ", ".join(parts)
+
+
+def name_form(region: Region) -> str:
+    """What to call a region that no known defect was matched to: its form, and nothing more."""
+    tone = {"darker": "dark ", "brighter": "bright "}.get(region.polarity or "", "")
+    if region.area_fraction >= LARGE_FROM:
+        return f"unidentified {tone}area"
+    return f"unidentified {tone}{'line' if region.elongation >= ELONGATED_FROM else 'spot'}"
 
 
 def _shape(region: Region) -> str:

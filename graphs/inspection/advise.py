@@ -62,16 +62,27 @@ def _named_in_documents(knowledge: KnowledgeBase, product: str, defect: Defect) 
 def _advice(
     knowledge: KnowledgeBase, product: str, defect: Defect, known_as: tuple[str, ...]
 ) -> Iterator[tuple[Recommendation, tuple[Passage, ...]]]:
-    """Actions where the defect is identified; otherwise how to tell what it is."""
-    if len(known_as) > 1:
-        for candidate in known_as:
-            for passage in knowledge.passages_of(product, candidate, ["confirm"]):
-                name = candidate.replace("-", " ")
-                reason = f"What was measured at the {defect.cell} fits {name}, among others: tell them apart."
-                yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
+    """Actions where the defect is identified; else how to tell what it is, and what to hold till then."""
+    if len(known_as) == 1:
+        yield from _actions(knowledge, product, defect, known_as[0])
         return
-    actions = knowledge.passages_of(product, known_as[0], ["action"])
-    causes = knowledge.passages_of(product, known_as[0], ["cause"])
+    for candidate in known_as:
+        for passage in knowledge.passages_of(product, candidate, ["confirm"]):
+            reason = f"What was measured at the {defect.cell} fits {_said(candidate)}, among others."
+            yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
+    for passage in knowledge.passages_of(product, known_as[0], ["action"]):
+        if passage.kind == "containment":
+            reason = f"Containment, if it is {_said(known_as[0])}."
+            yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
+            break
+
+
+def _actions(
+    knowledge: KnowledgeBase, product: str, defect: Defect, defect_id: str
+) -> Iterator[tuple[Recommendation, tuple[Passage, ...]]]:
+    """The first documented action of each kind; what removes a cause also cites the cause."""
+    actions = knowledge.passages_of(product, defect_id, ["action"])
+    causes = knowledge.passages_of(product, defect_id, ["cause"])
     for kind in ACTION_KINDS:
         action = next((passage for passage in actions if passage.kind == kind), None)
         if action is None:
@@ -80,5 +91,9 @@ def _advice(
         reason = f"{kind.capitalize()} for {defect.type}."
         if kind != "containment" and causes:
             cited = (action, causes[0])
-            reason = f"{kind.capitalize()} for {defect.type}. A documented cause: {causes[0].text}"
+            reason = f"{reason} A documented cause: {causes[0].text}"
         yield Recommendation(action=action.text, reason=reason, sources=tuple(p.id for p in cited)), cited
+
+
+def _said(defect_id: str) -> str:
+    return defect_id.replace("-", " ")

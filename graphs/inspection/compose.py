@@ -36,6 +36,6 @@ def compose(visit: Visit) -> Outcome:
 
 
 def _knowledge(state: InspectionState) -> tuple[KnowledgePassage, ...]:
-    """Recalled and cited passages, each once."""
-    passages = {passage.id: passage for passage in (*state.recalled.passages, *state.advice.passages)}
+    """What is cited first, then what was consulted, each once."""
+    passages = {passage.id: passage for passage in (*state.advice.passages, *state.recalled.passages)}
     return tuple(passages.values())

@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from graphs.confidence import expert_confidence
-from graphs.evidence import EVIDENCE, UNIDENTIFIED
+from graphs.evidence import EVIDENCE
 from graphs.inspection.judgement import at_odds, fused_judgement
 from graphs.inspection.state import Decision, Intake, Measurements
 from graphs.reasoning import Claim, Judgement, Opinion
 from graphs.report import Defect, Fault, Support, Verdict
-from graphs.words import describe_reading, describe_region
+from graphs.words import describe_reading, describe_region, name_form
 from tools.geometry import cell_of_box, iou
 from tools.types import Box, ExpertReading, ImageRef, Region
 
@@ -144,7 +144,7 @@ def _region_defect(
     by_model = claim is not None and any(o.by != EVIDENCE and claim in o.claims for o in opinions)
     support: Support = "confirmed" if by_model else "expert_only"
     defect = Defect(
-        type=claim.type if claim else UNIDENTIFIED,
+        type=claim.type if claim else name_form(region),
         description=claim.description if claim else _sentence(describe_region(region)),
         box_xyxy_px=region.box.xyxy,
         cell=region.cell,

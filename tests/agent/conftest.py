@@ -60,6 +60,7 @@ def endpoint() -> Iterator[Callable[..., str]]:
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                start.asked.set()
                 if hang:
                     released.wait(30)
                 self._send(status, body)
@@ -83,6 +84,7 @@ def endpoint() -> Iterator[Callable[..., str]]:
         servers.append((server, released))
         return f"http://127.0.0.1:{server.server_address[1]}/v1"
 
+    start.asked = threading.Event()
     yield start
     for server, released in servers:
         released.set()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +80,21 @@ def test_a_model_that_is_asked_for_and_not_configured_is_bad_usage(agent, board)
     ran = agent("inspect", *board, "--reasoner", "vlm")
     assert ran.status == 2
     assert "AGENT_VLM_URL" in ran.err
+
+
+def test_ctrl_c_ends_at_once_with_one_line_and_no_half_a_report(examples, endpoint, data_dir, tmp_path):
+    url = endpoint(hang=True)
+    command = [
+        Path(sys.executable).with_name("agent"), "inspect", "--image", examples / "bare_pcb" / "short.jpg",
+        "--template", examples / "bare_pcb" / "good.jpg", "--vlm-url", url, "--data-dir", data_dir,
+        "--out", tmp_path / "out",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert endpoint.asked.wait(60), "the model was never asked"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    assert "interrupted" in err
+    assert not (tmp_path / "out").exists()
