@@ -18,7 +18,7 @@ from PIL import Image
 
 from agent.runs import inspection_id, open_checkpointer, scratch_folder
 from agent.settings import Settings
-from agent.wiring import Handles, open_handles, versions
+from agent.wiring import Handles, open_handles, reach_model, versions
 from graphs.inspection.build import InspectionGraph, build_graph
 from graphs.inspection.state import InspectionState, Request
 from graphs.report import DefectReport
@@ -81,7 +81,7 @@ class Inspector:
         self._stack = ExitStack()
         try:
             self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal())
-            self._handles: Handles = self._portal.call(open_handles, settings)
+            self._handles: Handles = open_handles(settings, self._portal.call(reach_model, settings))
             self._checkpointer: AsyncSqliteSaver = self._stack.enter_context(
                 self._portal.wrap_async_context_manager(
                     open_checkpointer(settings.data_dir / "unfinished.sqlite")

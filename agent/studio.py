@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from agent.runs import inspection_id
 from agent.settings import Settings
-from agent.wiring import Handles, open_handles, versions
+from agent.wiring import Handles, open_handles, reach_model, versions
 from graphs.inspection.build import build_graph
 from graphs.inspection.state import InspectionState, Request
 from tools.artifacts import ArtifactStore
@@ -38,13 +38,16 @@ class Result(Order):
 async def graph() -> CompiledStateGraph[Result, None, Order, Result]:
     """The graph, with its handles opened off the server's event loop."""
     settings = await asyncio.to_thread(Settings.resolve)
-    handles = await asyncio.to_thread(lambda: asyncio.run(open_handles(settings)))
+    handles = await asyncio.to_thread(open_handles, settings, await reach_model(settings))
     inspection = build_graph(model_timeout_s=settings.vlm_timeout_s)
 
     async def inspect(state: Result) -> dict[str, Any]:
         start, name = await asyncio.to_thread(_prepare, handles, state)
         artifacts = await asyncio.to_thread(ArtifactStore, settings.data_dir / "studio" / name)
-        done = await inspection.ainvoke(start, context=handles.toolbox(name, artifacts, None))
+        try:
+            done = await inspection.ainvoke(start, context=handles.toolbox(name, artifacts, None))
+        finally:
+            await asyncio.to_thread(artifacts.discard)
         return {"report": done["report"].model_dump(mode="json")}
 
     outer = StateGraph(Result, input_schema=Order, output_schema=Result)

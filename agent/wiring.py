@@ -73,17 +73,28 @@ class Handles:
         )
 
 
+@dataclass(frozen=True)
+class Reach:
+    """What became of the configured model: it is there, it is not wanted, or it fails and may."""
+
+    vlm: VisionLanguageModel | None = None
+    faults: tuple[Fault, ...] = ()
+
+
 def expert_names() -> tuple[str, ...]:
     """Names that `--expert` takes besides `auto`."""
     return ("pair", "patchcore", "anomalib-patchcore")
 
 
-async def open_handles(settings: Settings) -> Handles:
+def open_handles(settings: Settings, model: Reach) -> Handles:
     """Open what the settings name.
+
+    Args:
+        settings: what the user set.
+        model: what became of the configured model; see `reach_model`.
 
     Raises:
         UsageError: the settings name something that there is not, or the data folder cannot be written.
-        ServiceError: the model was asked for (`--reasoner vlm`) and cannot be reached.
     """
     if settings.expert not in ("auto", *expert_names()):
         raise UsageError(
@@ -97,19 +108,17 @@ async def open_handles(settings: Settings) -> Handles:
         "patchcore": PatchCoreExpert(backbone),
         "anomalib-patchcore": AnomalibPatchCoreExpert(),
     }
-    vlm, faults = await _reachable_model(settings)
-    evidence = EvidenceReasoner()
-    reasoner: Reasoner = VlmReasoner(vlm, think=settings.cot) if vlm else evidence
+    vlm, evidence = model.vlm, EvidenceReasoner()
     return Handles(
         settings=settings,
         images=images,
         experts=ExpertBench(experts, images),
         libraries=Libraries(backbone, images, settings.data_dir / "templates"),
         knowledge=_knowledge_opener(settings) if settings.knowledge else None,
-        reasoner=reasoner,
+        reasoner=VlmReasoner(vlm, think=settings.cot) if vlm else evidence,
         fallback=evidence if vlm and settings.reasoner == "auto" else None,
         planner=ModelPlanner(vlm) if vlm and settings.planner == "model" else PolicyPlanner(),
-        faults=faults,
+        faults=model.faults,
     )
 
 
@@ -143,23 +152,28 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED}}
 
 
-async def _reachable_model(settings: Settings) -> tuple[VisionLanguageModel | None, tuple[Fault, ...]]:
-    """The model that will judge, checked to be there; or None, with the fault if that was not wanted."""
+async def reach_model(settings: Settings) -> Reach:
+    """See that the configured model is there.
+
+    Raises:
+        UsageError: a model was asked for and none is configured.
+        ServiceError: the model was asked for (`--reasoner vlm`) and cannot be reached.
+    """
     if settings.reasoner == "evidence":
-        return None, ()
+        return Reach()
     model = open_model(settings)
     if model is None:
         if settings.reasoner == "vlm" or settings.planner == "model":
             raise UsageError("no model is configured; give --vlm-url or set AGENT_VLM_URL")
-        return None, ()
+        return Reach()
     try:
         await greet(model, settings)
     except VlmError as error:
         if settings.reasoner == "vlm":
             raise ServiceError(str(error)) from error
         fault = Fault(step="reason", kind=error.kind, message=str(error), retryable=error.retryable)
-        return None, (fault,)
-    return model, ()
+        return Reach(faults=(fault,))
+    return Reach(vlm=model)
 
 
 async def greet(model: OpenAICompatibleModel, settings: Settings) -> EndpointInfo:

@@ -89,13 +89,14 @@ def crop_of(defect: Defect) -> str | None:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in per cent, with the digits that matter: `97 %`, `0.04 %`; only all of it is `100 %`."""
+    """A fraction in per cent with the digits that matter: `97 %`, `1.5 %`, `0.04 %`; only all is `100 %`."""
     value = 100 * fraction
     if 0 < value < 0.01:
         return "under 0.01 %"
     if 99 < value < 100:
         return f"{min(value, 99.9):.1f} %"
-    return f"{value:.2f} %" if 0 < value < 1 else f"{value:.0f} %"
+    digits = 2 if 0 < value < 1 else 1 if 1 <= value < 10 else 0
+    return f"{value:.{digits}f} %"
 
 
 def number(value: float) -> str:

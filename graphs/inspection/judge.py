@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from graphs.inspection.decide import decide as decide_by_rule
 from graphs.inspection.judgement import places_to_look
 from graphs.inspection.perceive import PROMPT_OVERLAY, aligned_reference
@@ -17,7 +19,7 @@ async def reason(visit: Visit) -> Outcome:
     """Ask the reasoner for its opinion on the whole part."""
     if not visit.state.plan.takes(REASON):
         return Outcome({}, "not planned")
-    opinion = await visit.tools.reasoner.judge(gather_evidence(visit))
+    opinion = await visit.tools.reasoner.judge(await asyncio.to_thread(gather_evidence, visit))
     return Outcome({"opinions": [opinion]}, _told(opinion))
 
 
@@ -25,28 +27,33 @@ async def reason_from_evidence_instead(visit: Visit) -> Outcome:
     """The fallback's opinion where the reasoner failed; none if the user wants no fallback."""
     if visit.tools.fallback is None:
         return Outcome({}, "no opinion: the reasoner failed and no other may stand in")
-    opinion = await visit.tools.fallback.judge(gather_evidence(visit))
+    opinion = await visit.tools.fallback.judge(await asyncio.to_thread(gather_evidence, visit))
     return Outcome({"opinions": [opinion]}, f"{_told(opinion)}, standing in for {visit.tools.reasoner.name}")
 
 
 async def look_closer(visit: Visit) -> Outcome:
     """Enlarge the next doubtful place and ask again, blind to the first answer."""
+    view = await asyncio.to_thread(_next_view, visit)
+    evidence = await asyncio.to_thread(gather_evidence, visit)
+    opinion = await visit.tools.reasoner.look_closer(evidence, view)
+    update = {"opinions": [opinion], "looks": view.number}
+    return Outcome(update, f"place {view.number}: {_told(opinion)}")
+
+
+def _next_view(visit: Visit) -> CloseView:
+    """The next doubtful place, enlarged."""
     state, images = visit.state, visit.tools.images
     reading = state.measurements.leading.reading if state.measurements.leading else None
     place = places_to_look(reading, state.opinions)[state.looks]
     reference = reference_at_hand(visit)
     box = crop_box(place, state.request.image.width_px, state.request.image.height_px)
     picture = side_by_side(images.pixels(state.request.image), reference, box)
-    view = CloseView(
+    return CloseView(
         number=state.looks + 1,
         picture=picture,
         box=box,
         box_of_interest=place,
         beside_reference=reference is not None,
-    )
-    opinion = await visit.tools.reasoner.look_closer(gather_evidence(visit), view)
-    return Outcome(
-        {"opinions": [opinion], "looks": state.looks + 1}, f"place {view.number}: {_told(opinion)}"
     )
 
 
