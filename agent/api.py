@@ -213,7 +213,8 @@ class Inspector:
     ) -> dict[str, Any]:
         """Start the graph, or go on where an interrupted run of the same inspection stopped."""
         config: Any = {"configurable": {"thread_id": name}}
-        unfinished = (await self._graph.aget_state(config)).next
+        # `next` would miss a step whose result is kept and whose checkpoint is not.
+        unfinished = (await self._graph.aget_state(config)).tasks
         if not unfinished:
             await self._checkpointer.adelete_thread(name)
         start = None if unfinished else InspectionState(request=request)
