@@ -197,9 +197,11 @@ class Measurement:
     """A reading with the arrays behind it; lives in memory and on disk, never in a graph's state.
 
     `map_values` lies in the frame of the query. `aligned_reference` is the reference warped into the frame
-    of the query (same height and width), None where the expert does not align.
+    of the query (same height and width), None where the expert does not align. `reference_index` says beside
+    which of the good images that it was fitted on the query is best shown.
     """
 
     reading: ExpertReading
     map_values: MapValues
     aligned_reference: Pixels | None = None
+    reference_index: int = 0

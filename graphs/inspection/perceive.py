@@ -7,6 +7,7 @@ import numpy as np
 from graphs.inspection.prompts import MARKED_REGIONS
 from graphs.inspection.state import Intake, Measured, Measurements
 from graphs.inspection.step import Outcome, Visit
+from graphs.report import Fault
 from tools.errors import ExpertError, ViewMismatch
 from tools.heatmap import heat_limits
 from tools.overlay import draw
@@ -41,7 +42,7 @@ def measure(visit: Visit) -> Outcome:
     references = state.request.templates or state.recalled_templates
     query = tools.images.pixels(state.request.image)
     passed: list[str] = []
-    failure: ExpertError | None = None
+    faults: list[Fault] = []
     for name in state.plan.experts:
         try:
             measurement = tools.experts.fitted(name, references).read(query)
@@ -49,16 +50,15 @@ def measure(visit: Visit) -> Outcome:
             passed.append(f"expert {name} passed: {error}")
         except ExpertError as error:
             passed.append(f"expert {name} failed: {error}")
-            failure = error
+            faults.append(Fault(step="measure", kind=error.kind, message=str(error)))
         else:
-            measured = _keep(visit, measurement, references[0])
+            measured = _keep(visit, measurement, references[measurement.reference_index])
             measurements = Measurements(measured=(measured,), remarks=tuple(passed))
             reading = measurement.reading
             detail = f"{name}: score {reading.score:.2f}, threshold {reading.threshold:.2f}, {reading.zone}"
-            return Outcome({"measurements": measurements}, detail)
-    if failure is not None:
-        raise failure
-    return Outcome({"measurements": Measurements(remarks=tuple(passed))}, "; ".join(passed) or "nothing")
+            return Outcome({"measurements": measurements, "faults": faults}, detail)
+    update = {"measurements": Measurements(remarks=tuple(passed)), "faults": faults}
+    return Outcome(update, "; ".join(passed) or "no expert was planned")
 
 
 def annotate(visit: Visit) -> Outcome:

@@ -74,8 +74,8 @@ class PairExpert:
         """
         if not normals:
             raise ValueError("pair needs at least one good image")
-        references = [_workable(image) for image in distinct(normals)[:MOST_REFERENCES]]
-        return FittedPair(references, _calibration(references))
+        references = [_workable(image) for image in normals[:MOST_REFERENCES]]
+        return FittedPair(references, _calibration(distinct(references)))
 
 
 class FittedPair:
@@ -95,7 +95,7 @@ class FittedPair:
         """
         started = time.perf_counter()
         query = _workable(image)
-        comparison = _compare_with_any(query, self._references)
+        index, comparison = _compare_with_any(query, self._references)
         score = float(comparison.deviation.max())
         zone = self.calibration.zone(score)
         size_wh = (image.shape[1], image.shape[0])
@@ -117,7 +117,7 @@ class FittedPair:
             notes=_notes(image, query, comparison),
             seconds=time.perf_counter() - started,
         )
-        return Measurement(reading=reading, map_values=map_values, aligned_reference=aligned)
+        return Measurement(reading, map_values, aligned, index)
 
 
 @dataclass(frozen=True)
@@ -151,22 +151,22 @@ def _compare(query: Pixels, reference: Pixels) -> _Comparison:
     return _Comparison(deviation, lit, registration.agreement, float(registration.inside.mean()))
 
 
-def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> _Comparison:
-    """The comparison with the first good image of the same view.
+def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> tuple[int, _Comparison]:
+    """The first good image of the same view, by its index, and the comparison with it.
 
     Raises:
         ViewMismatch: none shows the same view.
     """
     agreements: list[float] = []
     refusal: ViewMismatch | None = None
-    for reference in references:
+    for index, reference in enumerate(references):
         try:
             comparison = _compare(query, reference)
         except ViewMismatch as error:
             refusal = refusal or error
             continue
         if comparison.same_view:
-            return comparison
+            return index, comparison
         agreements.append(comparison.agreement)
     if refusal is not None and not agreements:
         raise refusal
@@ -201,7 +201,7 @@ def _cross_score(index: int, references: Sequence[Pixels]) -> float | None:
     """Score of one good image against the others; None where none shows the same view."""
     others = [reference for other, reference in enumerate(references) if other != index]
     try:
-        return float(_compare_with_any(references[index], others).deviation.max()) if others else None
+        return float(_compare_with_any(references[index], others)[1].deviation.max()) if others else None
     except ViewMismatch:
         return None
 
