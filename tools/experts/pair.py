@@ -39,12 +39,13 @@ FLOOR_SPREAD: Final = 0.6
 """Smallest believable spread of good parts' scores; copies made by software vary less than real shots."""
 
 SAME_VIEW_AGREEMENT: Final = 0.9
-"""From this correlation of structure on two pictures show the same view, whatever differs."""
+"""Share of structured places from which on two pictures show the same view, whatever differs."""
 
 LEAST_AGREEMENT: Final = 0.5
-"""Under it they do not; between the two, only if little of the picture deviates."""
+"""Under it they do not; between the two, only if little of the picture deviates: boards of one panel share
+much of their structure, and so does a board turned upside down."""
 
-DEVIATES_FROM: Final = 2.0
+DEVIATES_FROM: Final = 2.5
 MOST_DEVIATING: Final = 0.03
 """Share of the picture that may deviate from this score on where structure agrees only half-way."""
 
@@ -54,10 +55,13 @@ WEAKEST_REGION: Final = 0.15
 _RIM: Final = 0.3
 """A region reaches out to this share of the deviation that names it."""
 
+_RIM_FROM: Final = 2.5
+"""Below this many expected deviations a rim is the grain and noise of good places, not of the defect."""
+
 _BRIDGE_PX: Final = 9
 """Deviations closer together than this are one region: the two edges of one scratch, say."""
 
-_BOX_MARGIN_PX: Final = 6
+_BOX_MARGIN_PX: Final = 7
 """Boxes leave the margin that an inspector leaves."""
 
 
@@ -126,13 +130,13 @@ class _Comparison:
 
     deviation: MapValues
     reference: MapValues
-    agreement: float
+    agreement: float | None
     covered: float
 
     @property
     def same_view(self) -> bool:
-        """Whether both show the same view of the same kind of part."""
-        if self.agreement >= SAME_VIEW_AGREEMENT:
+        """Whether both show the same view, as far as their structure tells."""
+        if self.agreement is None or self.agreement >= SAME_VIEW_AGREEMENT:
             return True
         deviating = float(np.mean(self.deviation > DEVIATES_FROM))
         return self.agreement >= LEAST_AGREEMENT and deviating <= MOST_DEVIATING
@@ -167,11 +171,11 @@ def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> tuple[int,
             continue
         if comparison.same_view:
             return index, comparison
-        agreements.append(comparison.agreement)
+        agreements.append(comparison.agreement or 0.0)
     if refusal is not None and not agreements:
         raise refusal
     raise ViewMismatch(
-        f"query and template do not show the same view (structures agree to {max(agreements):.2f} of 1); "
+        f"query and template do not show the same view ({max(agreements):.0%} of their structure agrees); "
         "give a template taken from the same place"
     )
 
@@ -213,8 +217,10 @@ def _regions(
     bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE_PX, _BRIDGE_PX))
     bridged = np.asarray(cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge), dtype=np.float32)
     peak = float(bridged.max())
-    high = min(max(calibration.uncertain_from, WEAKEST_REGION * peak), peak)
-    found = find_regions(bridged, low=_RIM * high, high=high, query=image, reference=aligned)
+    high = min(max(calibration.uncertain_from, 2 * _RIM_FROM, WEAKEST_REGION * peak), peak)
+    found = find_regions(
+        bridged, low=min(max(_RIM * high, _RIM_FROM), high), high=high, query=image, reference=aligned
+    )
     height, width = image.shape[:2]
     return tuple(
         region.model_copy(update={"box": _with_margin(region.box, width, height)}) for region in found
@@ -247,6 +253,10 @@ def _notes(image: Pixels, query: Pixels, comparison: _Comparison) -> tuple[str, 
     if comparison.covered < 0.97:
         missing = f"{100 * (1 - comparison.covered):.0f} %"
         notes.append(f"{missing} of the image lies outside the template and was not compared.")
+    if comparison.agreement is None:
+        notes.append(
+            "There is too little structure to tell whether both show the same view; it is taken as so."
+        )
     if not comparison.deviation.any():
         notes.append("Query and template are identical where they were compared.")
     return tuple(notes)

@@ -39,6 +39,15 @@ _SMALLEST_LEVEL_PX: Final = 32
 _NOISE_GREY: Final = 4.0
 """Detail weaker than this is noise and aligns nothing."""
 
+_PLACE_PX: Final = 16
+"""Side of the places that are asked one by one whether they agree, in reduced pixels."""
+
+_STRUCTURE_GREY: Final = 8.0
+"""A place with less deviation than this holds grain rather than structure."""
+
+_ALIKE: Final = 0.6
+"""Correlation from which on a place agrees; unrelated places rarely reach it."""
+
 _SMOOTH_CELLS: Final = 2.0
 _MISFIT_GREY: Final = 12.0
 _STEEP_ENOUGH: Final = 400.0
@@ -46,19 +55,23 @@ _DOUBT: Final = 1.0
 _CELL_PX: Final = 8
 """Local motion is averaged over cells of this size, and smoothed over the cells around."""
 
+_SMALLEST_FLOW_PX: Final = 64
+"""Dense inverse search crashes on much smaller pictures; under this there is no local motion to speak of."""
+
 
 @dataclass(frozen=True)
 class Registration:
     """Where each pixel of the query lies in the reference.
 
     `x` and `y` are coordinates in the reference, of the query's height and width. `inside` is True where the
-    reference has a counterpart. `agreement` is the correlation of the two structures after alignment, -1..1.
+    reference has a counterpart. `agreement` is the share (0..1) of structured places that look alike once
+    aligned, None where there is too little structure to tell.
     """
 
     x: Plane
     y: Plane
     inside: npt.NDArray[np.bool_]
-    agreement: float
+    agreement: float | None
 
     def warp(self, reference: Pixels) -> Pixels:
         """The reference in the frame of the query, RGB uint8; its border is repeated outside."""
@@ -108,14 +121,15 @@ def register(query: Pixels, reference: Pixels) -> Registration:
         max(SMALLEST_SIDE_PX // 2, round(width * scale)),
         max(SMALLEST_SIDE_PX // 2, round(height * scale)),
     )
-    seen, known = _structure(query, small_wh), _structure(reference, small_wh)
+    grey, reference_grey = _reduced(query, small_wh), _reduced(reference, small_wh)
+    seen, known = _structure(grey), _structure(reference_grey)
     affine = _affine(seen, known)
     moved, inside = _moved(known, affine)
     flow = _local_motion(seen, moved, REACH_PX * scale)
     small_x, small_y = _grid(small_wh)
     small_x, small_y = small_x + flow[..., 0], small_y + flow[..., 1]
-    refined = _plane(cv2.remap(moved, small_x, small_y, cv2.INTER_LINEAR))
-    agreement = _correlation(seen, refined, inside)
+    moved_grey, _ = _moved(reference_grey, affine)
+    agreement = _agreement(grey, _plane(cv2.remap(moved_grey, small_x, small_y, cv2.INTER_LINEAR)), inside)
 
     full_flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
     ratio = np.array([width / small_wh[0], height / small_wh[1]], dtype=np.float32)
@@ -129,10 +143,13 @@ def register(query: Pixels, reference: Pixels) -> Registration:
     return Registration(in_x, in_y, has_counterpart, agreement)
 
 
-def _structure(picture: Pixels, size_wh: tuple[int, int]) -> Plane:
-    """Detail over its own local strength: what is left when brightness, contrast and slow light are gone."""
+def _reduced(picture: Pixels, size_wh: tuple[int, int]) -> Plane:
     grey = cv2.cvtColor(cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    fine = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
+    return _plane(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0))
+
+
+def _structure(fine: Plane) -> Plane:
+    """Detail over its own local strength: what is left when brightness, contrast and slow light are gone."""
     detail = fine - cv2.blur(cv2.blur(fine, (21, 21)), (21, 21))
     strength = np.sqrt(np.maximum(cv2.blur(cv2.blur(detail * detail, (41, 41)), (41, 41)), 0))
     return _plane(detail / (strength + _NOISE_GREY))
@@ -146,7 +163,7 @@ def _affine(seen: Plane, known: Plane) -> npt.NDArray[np.float32]:
     window = cv2.createHanningWindow(seen.shape[::-1], cv2.CV_32F)
     (shift_x, shift_y), _ = cv2.phaseCorrelate(seen, known, window)
     starts = [np.array([[1, 0, x], [0, 1, y]], dtype=np.float32) for x, y in ((0, 0), (shift_x, shift_y))]
-    motion = max(starts, key=lambda start: _agreement(seen, known, start))
+    motion = max(starts, key=lambda start: _fit(seen, known, start))
     for shrink in _PYRAMID:
         motion = _sharpened(seen, known, motion, shrink)
     return motion
@@ -169,11 +186,35 @@ def _sharpened(
     except cv2.error:  # it did not converge
         return motion
     better = _scaled(_plane(found), _plane(1 / ratio))
-    return max((motion, better), key=lambda candidate: _agreement(seen, known, candidate))
+    return max((motion, better), key=lambda candidate: _fit(seen, known, candidate))
 
 
-def _agreement(seen: Plane, known: Plane, motion: npt.NDArray[np.float32]) -> float:
+def _fit(seen: Plane, known: Plane, motion: npt.NDArray[np.float32]) -> float:
     return _correlation(seen, *_moved(known, motion))
+
+
+def _agreement(grey: Plane, aligned: Plane, inside: npt.NDArray[np.bool_]) -> float | None:
+    """Share of the structured places that look alike; None where there are too few to tell.
+
+    Places are judged one by one, so that neither a large defect nor grain between the structure, which
+    differs from part to part, makes one view look like two.
+    """
+    height, width = grey.shape
+    places_wh = (max(1, width // _PLACE_PX), max(1, height // _PLACE_PX))
+
+    def mean(values: Plane) -> Plane:
+        return _plane(cv2.resize(values, places_wh, interpolation=cv2.INTER_AREA))
+
+    grey_mean, aligned_mean = mean(grey), mean(aligned)
+    grey_spread = mean(grey * grey) - grey_mean**2
+    aligned_spread = mean(aligned * aligned) - aligned_mean**2
+    together = mean(grey * aligned) - grey_mean * aligned_mean
+    structured = np.maximum(grey_spread, aligned_spread) > _STRUCTURE_GREY**2
+    structured &= mean(_plane(inside)) > 0.9
+    if structured.sum() < max(4, 0.01 * structured.size):
+        return None
+    correlation = together / np.sqrt(np.maximum(grey_spread, 1) * np.maximum(aligned_spread, 1))
+    return float(np.mean(correlation[structured] >= _ALIKE))
 
 
 def _moved(known: Plane, motion: npt.NDArray[np.float32]) -> tuple[Plane, npt.NDArray[np.bool_]]:
@@ -196,6 +237,8 @@ def _correlation(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> float:
 
 def _local_motion(seen: Plane, moved: Plane, reach_px: float) -> Plane:
     """Smooth motion that is left after the affine one, shape (height, width, 2), in reduced pixels."""
+    if min(seen.shape) < _SMALLEST_FLOW_PX:
+        return np.zeros((*seen.shape, 2), np.float32)
     a, b = (np.clip(128 + 40 * plane, 0, 255).astype(np.uint8) for plane in (seen, moved))
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(
         a, b, np.zeros((*seen.shape, 2), np.float32)
