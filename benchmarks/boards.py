@@ -1,23 +1,28 @@
 """How well the pair expert finds the annotated defects of real boards, and leaves good ones alone.
 
-    python -m benchmarks.boards --data DIR          (or the environment variable INSPECTION_DATA)
+    python benchmarks/boards.py --data DIR          (or the environment variable INSPECTION_DATA)
 
 DIR holds `deeppcb/<group>/<id>_temp.jpg`, `<id>_test.jpg` and `<id>.txt` (`x1 y1 x2 y2 type` a line; DeepPCB,
 https://github.com/tangsanli5201/DeepPCB). It prints and asserts nothing. Every re-imaging is drawn from a
 seed, so that two runs print the same figures, times aside.
 """
 
+# ruff: noqa: E402 - beside this file lies one with the name of a standard module, which its folder must not hide
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry).resolve() != HERE)]
 
 import argparse
 import os
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -170,11 +175,12 @@ def report_defective(title: str, each: Sequence[Board], change: Callable[[Pixels
         zones[reading.zone] += 1
         scores.append(reading.score / reading.threshold)
         tally.add([region.box for region in reading.regions], board.defects)
-    print(f"{title}: {_zones(zones)}; lowest score {min(scores):.2f} x threshold")
+    lowest = f"; lowest score {min(scores):.2f} x threshold" if scores else ""
+    print(f"{title}: {_zones(zones)}{lowest}")
     print("\n".join(tally.lines()))
-    print(
-        f"  median fit {1e3 * statistics.median(fits):.0f} ms, read {1e3 * statistics.median(reads):.0f} ms"
-    )
+    if reads:
+        fit, read = (1e3 * statistics.median(seconds) for seconds in (fits, reads))
+        print(f"  median fit {fit:.0f} ms, read {read:.0f} ms")
 
 
 def report_good(title: str, fitted: Sequence[FittedPair], pictures: Sequence[Pixels]) -> None:
