@@ -278,17 +278,7 @@ def test_what_was_never_made_is_missed() -> None:
         assert all(region.polarity == "brighter" for region in reading.regions)
 
 
-@pytest.mark.parametrize(
-    ("height", "width"),
-    [
-        pytest.param(
-            96,
-            1280,
-            marks=pytest.mark.xfail(strict=True, reason="DIS ends the process under 32 px of height"),
-        ),
-        (1280, 96),
-    ],
-)
+@pytest.mark.parametrize(("height", "width"), [(96, 1280), (1280, 96)])
 def test_a_long_strip_does_not_end_the_process(height: int, width: int) -> None:
     program = (
         "import cv2; import numpy as np; from tools.experts.pair import PairExpert;"
@@ -398,11 +388,15 @@ def test_another_piece_of_the_same_kind_is_refused(scene: str) -> None:
 
 @each_scene
 @pytest.mark.parametrize("quarters", [1, 2])
-def test_a_turned_part_is_refused(scene: str, quarters: int) -> None:
+def test_a_turned_part_is_never_a_good_part(scene: str, quarters: int) -> None:
     side = min(good(scene).shape[:2])
     square = np.ascontiguousarray(good(scene)[:side, :side])
     turned = np.ascontiguousarray(np.rot90(square, quarters))
-    assert "do not show the same view" in refusal(PairExpert().fit([square]), turned)
+    measurement = measured_or_refused(PairExpert().fit([square]), turned)
+    if scene == "perforated":  # a grid agrees with itself when turned; its odd holes must then be told
+        assert measurement is None or measurement.reading.zone == "anomalous"
+    else:
+        assert measurement is None
 
 
 def test_another_aspect_is_refused_with_both_sizes() -> None:
