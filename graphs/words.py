@@ -7,6 +7,9 @@ from tools.types import ExpertReading, Region
 LARGE_FROM = 0.02
 """Fraction of the image from which a region counts as large (the documents' own measure)."""
 
+EQUALLY_BRIGHT = 3.0
+"""Grey levels under which brightness is no difference."""
+
 ELONGATED_FROM = 2.5
 """Long side over short side from which a region is called elongated."""
 
@@ -57,6 +60,8 @@ def _shape(region: Region) -> str:
 
 def _contrast(region: Region) -> str:
     difference = region.grey_difference or 0.0
+    if abs(difference) < EQUALLY_BRIGHT and region.polarity != "mixed":
+        return "as bright as the reference, but of other colour or pattern"
     if region.polarity == "mixed" or region.polarity is None:
         return "partly brighter and partly darker than the reference"
     return f"{region.polarity} than the reference by {abs(difference):.0f} grey levels"

@@ -95,7 +95,10 @@ def _deviation(a: Planes, b: Planes, compared: npt.NDArray[np.bool_], floor: flo
 def _noise(
     residual: npt.NDArray[np.float32], contrast: npt.NDArray[np.float32], compared: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float32]:
-    """Deviation that this pair shows at places of the same contrast: a robust scale in bins of contrast."""
+    """Deviation that this pair shows at places of the same contrast: a robust scale in bins of contrast.
+
+    Plain places are never noisier than busy ones; where they seem so, a defect fills the bin.
+    """
     thin = (slice(None, None, 3), slice(None, None, 3))
     kept = compared[thin]
     misfits, contrasts = residual[thin][kept], contrast[thin][kept]
@@ -105,7 +108,5 @@ def _noise(
     bins = np.array_split(order, _CONTRAST_BINS)
     centres = np.array([contrasts[chosen].mean() for chosen in bins])
     scales = np.array([1.4826 * np.median(misfits[chosen]) for chosen in bins])
-    noise: npt.NDArray[np.float32] = np.interp(contrast, centres, np.maximum.accumulate(scales)).astype(
-        np.float32
-    )
-    return noise
+    scales = np.minimum.accumulate(scales[::-1])[::-1]
+    return np.asarray(np.interp(contrast, centres, scales), dtype=np.float32)

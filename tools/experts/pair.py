@@ -29,8 +29,8 @@ from tools.types import Box, Calibration, ExpertReading, MapValues, Measurement,
 LARGEST_SIDE_PX: Final = 1600
 """Larger pictures are compared at this size, and the reading says so."""
 
-MOST_REFERENCES: Final = 4
-"""Good images that are tried for one query; the first of a list are the best."""
+MOST_REFERENCES: Final = 8
+"""Good images that set the limits and are tried for a query; the first of a list are the best."""
 
 COPIES: Final = 3
 """Re-imaged copies of a good image that its limits are set by."""
@@ -46,7 +46,7 @@ LEAST_AGREEMENT: Final = 0.5
 much of their structure, and so does a board turned upside down."""
 
 DEVIATES_FROM: Final = 2.5
-MOST_DEVIATING: Final = 0.03
+MOST_DEVIATING: Final = 0.015
 """Share of the picture that may deviate from this score on where structure agrees only half-way."""
 
 WEAKEST_REGION: Final = 0.15
@@ -132,6 +132,7 @@ class _Comparison:
     reference: MapValues
     agreement: float | None
     covered: float
+    identical: bool
 
     @property
     def same_view(self) -> bool:
@@ -152,7 +153,13 @@ def _compare(query: Pixels, reference: Pixels) -> _Comparison:
     registration = register(query, reference)
     lit = in_light_of(query, registration.warp(reference), registration.inside)
     deviation = deviation_map(query, lit, registration.inside)
-    return _Comparison(deviation, lit, registration.agreement, float(registration.inside.mean()))
+    return _Comparison(
+        deviation,
+        lit,
+        registration.agreement,
+        covered=float(registration.inside.mean()),
+        identical=np.array_equal(query, reference),
+    )
 
 
 def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> tuple[int, _Comparison]:
@@ -257,6 +264,6 @@ def _notes(image: Pixels, query: Pixels, comparison: _Comparison) -> tuple[str, 
         notes.append(
             "There is too little structure to tell whether both show the same view; it is taken as so."
         )
-    if not comparison.deviation.any():
-        notes.append("Query and template are identical where they were compared.")
+    if comparison.identical:
+        notes.append("Query and template are the same picture, so that no difference can show.")
     return tuple(notes)

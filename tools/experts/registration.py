@@ -139,7 +139,7 @@ def register(query: Pixels, reference: Pixels) -> Registration:
     motion = _scaled(affine, ratio)
     in_x = motion[0, 0] * x + motion[0, 1] * y + motion[0, 2]
     in_y = motion[1, 0] * x + motion[1, 1] * y + motion[1, 2]
-    has_counterpart = (in_x >= 0) & (in_y >= 0) & (in_x <= width - 1) & (in_y <= height - 1)
+    has_counterpart = (in_x > -0.5) & (in_y > -0.5) & (in_x < width - 0.5) & (in_y < height - 0.5)
     return Registration(in_x, in_y, has_counterpart, agreement)
 
 
