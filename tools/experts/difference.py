@@ -99,7 +99,7 @@ def _noise(
 
     Plain places are never noisier than busy ones; where they seem so, a defect fills the bin.
     """
-    thin = (slice(None, None, 3), slice(None, None, 3))
+    thin = (slice(None, None, 4), slice(None, None, 4))
     kept = compared[thin]
     misfits, contrasts = residual[thin][kept], contrast[thin][kept]
     if misfits.size < 10 * _CONTRAST_BINS:

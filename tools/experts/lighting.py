@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tools.types import Pixels
 
-_CELLS: Final = 48
+_CELLS: Final = 32
 """The light is fitted on a grid of so many cells a side."""
 
 _STAGES: Final = (0, 1, 3, 3)

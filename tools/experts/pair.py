@@ -35,6 +35,9 @@ MOST_REFERENCES: Final = 8
 COPIES: Final = 3
 """Re-imaged copies of a good image that its limits are set by."""
 
+CALIBRATION_SIDE_PX: Final = 400
+"""Copies are made and compared at this size: scores are relative, and the same at a third of the cost."""
+
 FLOOR_SPREAD: Final = 0.6
 """Smallest believable spread of good parts' scores; copies made by software vary less than real shots."""
 
@@ -190,7 +193,8 @@ def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> tuple[int,
 def _calibration(references: Sequence[Pixels]) -> Calibration:
     """Limits from re-imaged copies of the first good image, and from the good images against each other."""
     first = references[0]
-    scores = [_self_score(copy, first) for copy in perturbations(first, count=COPIES)]
+    small = _within(first, CALIBRATION_SIDE_PX)
+    scores = [_self_score(copy, small) for copy in perturbations(small, count=COPIES)]
     method = "re-imaged copies of the good image"
     crossed = [_cross_score(index, references) for index in range(len(references))]
     if shown := [score for score in crossed if score is not None]:
@@ -245,7 +249,11 @@ def _with_margin(box: Box, width: int, height: int) -> Box:
 
 def _workable(image: Pixels) -> Pixels:
     """The image, reduced if it is larger than can be compared at once."""
-    scale = LARGEST_SIDE_PX / max(image.shape[:2])
+    return _within(image, LARGEST_SIDE_PX)
+
+
+def _within(image: Pixels, long_side_px: int) -> Pixels:
+    scale = long_side_px / max(image.shape[:2])
     if scale >= 1:
         return image
     size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
