@@ -29,6 +29,10 @@ _EDGE_JITTER: Final = 0.1
 """Share of an edge's height that sub-pixel misalignment, focus and sharpening can leave."""
 
 _CONTRAST_BINS: Final = 8
+
+_PLAIN_AT_MOST: Final = 2.0
+"""Times the noise of busier places that plain ones may show: grain is drowned at edges, but not by more."""
+
 _SMOOTH_PX: Final = 1.5
 
 _TO_LUMA_CHROMA: Final = np.array(
@@ -97,7 +101,7 @@ def _noise(
 ) -> npt.NDArray[np.float32]:
     """Deviation that this pair shows at places of the same contrast: a robust scale in bins of contrast.
 
-    Plain places are never noisier than busy ones; where they seem so, a defect fills the bin.
+    Plain places are not much noisier than busy ones; where they seem so, a defect fills the bin.
     """
     thin = (slice(None, None, 4), slice(None, None, 4))
     kept = compared[thin]
@@ -108,5 +112,6 @@ def _noise(
     bins = np.array_split(order, _CONTRAST_BINS)
     centres = np.array([contrasts[chosen].mean() for chosen in bins])
     scales = np.array([1.4826 * np.median(misfits[chosen]) for chosen in bins])
-    scales = np.minimum.accumulate(scales[::-1])[::-1]
+    busier = np.minimum.accumulate(scales[::-1])[::-1]
+    scales = np.minimum(scales, _PLAIN_AT_MOST * busier + 1)
     return np.asarray(np.interp(contrast, centres, scales), dtype=np.float32)

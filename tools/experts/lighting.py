@@ -20,7 +20,7 @@ the coarse surfaces have already told apart."""
 _ROUNDS: Final = 2
 """Rounds of re-weighting a stage, in which cells that hold a defect lose their say."""
 
-_MOST_GAIN: Final = 1.6
+_MOST_GAIN: Final = 3.0
 """Light varies by no more than this factor either way of its median; what varies more is no light."""
 
 _OFFSET_UNIT: Final = 30.0
