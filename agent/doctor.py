@@ -69,7 +69,7 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(package, "ok", version(package), needed=True)
         except PackageNotFoundError:
-            remedy = "pip install inspection-agent"
+            remedy = "in a clone: make install"
             yield Finding(package, "missing", "not installed", remedy, needed=True)
 
 
@@ -170,4 +170,4 @@ def _endpoint(settings: Settings) -> Finding:
 def _extra(name: str, use: str) -> Finding:
     if find_spec(name) is not None:
         return Finding(f"extra {name}", "ok", f"for {use}")
-    return Finding(f"extra {name}", "missing", f"for {use}", f"pip install 'inspection-agent[{name}]'")
+    return Finding(f"extra {name}", "missing", f"for {use}", f"in a clone: pip install '.[{name}]'")

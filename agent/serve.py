@@ -143,7 +143,7 @@ def _check_installed(python: str) -> None:
             raise UsageError(f"{python} does not run as a Python interpreter") from exc
     if not installed:
         raise ServiceError(
-            "vLLM is not installed here; pip install 'inspection-agent[vllm]', "
+            "vLLM is not installed here; in a clone: pip install '.[vllm]', "
             "or name the Python of an environment that has it"
         )
 

@@ -93,7 +93,7 @@ def test_further_flags_come_last_and_so_win():
 
 def test_without_vllm_one_line_says_how_to_get_it(monkeypatch, port):
     monkeypatch.setattr(serve.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ServiceError, match=r"pip install 'inspection-agent\[vllm\]'") as caught:
+    with pytest.raises(ServiceError, match=r"pip install '\.\[vllm\]'") as caught:
         serve.serve("m", port=port)
     assert caught.value.exit_status == 3
     assert "\n" not in str(caught.value)
