@@ -189,14 +189,9 @@ class Inspector:
     def _request(
         self, image: Picture, template: Picture | Sequence[Picture] | None, product: str | None
     ) -> Request:
-        return Request(
-            image=self._open(image, "image"),
-            templates=tuple(self._open(picture, "template") for picture in _as_sequence(template)),
-            product=product,
-            expert=self.settings.expert,
-            notation=self.settings.notation,
-            max_looks=self.settings.max_looks,
-        )
+        query = self._open(image, "image")
+        templates = tuple(self._open(picture, "template") for picture in _as_sequence(template))
+        return self._handles.request(query, templates, product)
 
     def _wait(self, future: Future[dict[str, Any]]) -> dict[str, Any]:
         self._running.add(future)

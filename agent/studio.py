@@ -17,7 +17,7 @@ from agent.runs import inspection_id
 from agent.settings import Settings
 from agent.wiring import Handles, open_handles, reach_model, versions
 from graphs.inspection.build import build_graph
-from graphs.inspection.state import InspectionState, Request
+from graphs.inspection.state import InspectionState
 from tools.artifacts import ArtifactStore
 
 
@@ -59,13 +59,7 @@ async def graph() -> CompiledStateGraph[Result, None, Order, Result]:
 
 def _prepare(handles: Handles, order: Order) -> tuple[InspectionState, str]:
     """Open the pictures of an order."""
-    settings = handles.settings
-    request = Request(
-        image=handles.images.open(order.image),
-        templates=(handles.images.open(order.template),) if order.template else (),
-        product=order.product,
-        expert=settings.expert,
-        notation=settings.notation,
-        max_looks=settings.max_looks,
-    )
-    return InspectionState(request=request), inspection_id(request, settings, versions(), None)
+    query = handles.images.open(order.image)
+    templates = (handles.images.open(order.template),) if order.template else ()
+    request = handles.request(query, templates, order.product)
+    return InspectionState(request=request), inspection_id(request, handles.settings, versions(), None)

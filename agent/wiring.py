@@ -17,6 +17,7 @@ from agent.settings import Settings
 from graphs.evidence import EvidenceReasoner
 from graphs.inspection.model_planner import ModelPlanner
 from graphs.inspection.plan import Planner, PolicyPlanner
+from graphs.inspection.state import Request
 from graphs.reasoning import Reasoner
 from graphs.report import Fault
 from graphs.toolbox import Toolbox
@@ -31,6 +32,7 @@ from tools.experts.bench import ExpertBench
 from tools.experts.pair import PairExpert
 from tools.experts.patchcore import PatchCoreExpert
 from tools.image import ImageStore
+from tools.types import ImageRef
 from tools.vlm.base import VisionLanguageModel
 from tools.vlm.endpoint import EndpointInfo
 from tools.vlm.openai_compat import OpenAICompatibleModel
@@ -55,6 +57,17 @@ class Handles:
     fallback: Reasoner | None
     planner: Planner
     faults: tuple[Fault, ...]
+
+    def request(self, image: ImageRef, templates: tuple[ImageRef, ...], product: str | None) -> Request:
+        """What to inspect, with what the settings say of how."""
+        return Request(
+            image=image,
+            templates=templates,
+            product=product,
+            expert=self.settings.expert,
+            notation=self.settings.notation,
+            max_looks=self.settings.max_looks,
+        )
 
     def toolbox(self, inspection_id: str, artifacts: ArtifactStore, library: OpenLibrary | None) -> Toolbox:
         """The handles of one inspection."""

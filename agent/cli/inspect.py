@@ -11,7 +11,6 @@ from agent.cli.options import setting_options
 from agent.errors import EXIT_ANOMALOUS, EXIT_OK, EXIT_REVIEW
 
 FORMATS = ("text", "json", "markdown", "html")
-CONNECT = "judging by measurements alone; to add a vision-language model: --vlm-url URL, or `agent serve`"
 
 
 @click.command(no_args_is_help=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,8 +54,6 @@ class Failure:
 
     def as_json(self) -> str:
         """One line that stands where the report would."""
-        import json
-
         row = {"image": {"path": str(self.path)}, "verdict": None, "faults": [self.fault.model_dump()]}
         return json.dumps(row, ensure_ascii=False)
 
@@ -248,4 +247,3 @@ def _bar(total: int, quiet: bool) -> Iterator[Any]:
 def _tell(message: str, quiet: bool = False) -> None:
     if not quiet:
         click.echo(f"agent: {message}", err=True)
-        sys.stderr.flush()
