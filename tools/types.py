@@ -38,6 +38,9 @@ Cell: TypeAlias = Literal[
 Polarity: TypeAlias = Literal["brighter", "darker", "mixed"]
 """How a region's grey level stands against the same place of the reference."""
 
+Change: TypeAlias = Literal["added", "missing", "altered"]
+"""What became of a place: something is there that the reference has not, or the reverse, or both differ."""
+
 Reliability: TypeAlias = Literal["high", "medium", "low"]
 """How far a calibration can be trusted, from the number and kind of normals behind it."""
 
@@ -112,8 +115,10 @@ class Region(Value):
 
     `contour` is the outer outline as (x, y) pixels. `peak` is the highest raw score inside, at `peak_xy`.
     `grey_difference` is the mean signed grey level of query minus reference inside the region (-255..255),
-    None where the expert has no aligned reference. `elongation` is long side over short side of the smallest
-    rotated rectangle (1 is as round as it gets).
+    None where the expert has no aligned reference, as are `polarity` and `change`. `elongation` is long side
+    over short side of the smallest rotated rectangle (1 is as round as it gets), `orientation_deg` the angle
+    of its long side against the x axis, 0..180 towards y (downwards); None for what is round. `mean` is the
+    mean raw score inside.
     """
 
     box: Box
@@ -123,9 +128,23 @@ class Region(Value):
     area_fraction: UnitFloat
     peak: FiniteFloat
     peak_xy: tuple[int, int]
+    mean: FiniteFloat | None = None
     elongation: FiniteFloat = Field(ge=1)
+    orientation_deg: FiniteFloat | None = Field(default=None, ge=0, lt=180)
     grey_difference: FiniteFloat | None = None
     polarity: Polarity | None = None
+    change: Change | None = None
+
+
+class UserLimits(Value):
+    """What a user changes of an expert's limits.
+
+    `sensitivity` moves both limits: at 2 they lie half as far from the normals' centre, at 0.5 twice as far.
+    `threshold` then sets the raw score from which a part is anomalous, whatever the calibration says.
+    """
+
+    sensitivity: FiniteFloat = Field(default=1.0, gt=0)
+    threshold: FiniteFloat | None = None
 
 
 class Calibration(Value):
@@ -133,17 +152,20 @@ class Calibration(Value):
 
     Scores below `uncertain_from` are normal, from `anomalous_from` on anomalous, between them uncertain.
     `centre` and `spread` describe the scores of the normals (spread > 0, in score units); a reading's
-    `position` is (score - centre) / spread.
+    `position` is (score - centre) / spread. `normals` is 0 for an expert that has seen none. `wanted` says how
+    many more good images would make the limits firm. `set_by_user` says what a user changed, None: nothing.
     """
 
     method: str
-    normals: int = Field(ge=1)
+    normals: int = Field(ge=0)
     centre: FiniteFloat
     spread: FiniteFloat = Field(gt=0)
     uncertain_from: FiniteFloat
     anomalous_from: FiniteFloat
     reliability: Reliability
     reliability_reason: str
+    wanted: int = Field(default=0, ge=0)
+    set_by_user: str | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -163,13 +185,51 @@ class Calibration(Value):
         """Distance of a raw score from the normals' centre, in their spreads."""
         return (score - self.centre) / self.spread
 
+    def adjusted(self, limits: UserLimits) -> Calibration:
+        """The same calibration with the limits that a user set; itself where the user set none."""
+        said = []
+        uncertain_from, anomalous_from = (
+            self.centre + (limit - self.centre) / limits.sensitivity
+            for limit in (self.uncertain_from, self.anomalous_from)
+        )
+        if limits.sensitivity != 1:
+            said.append(f"sensitivity {limits.sensitivity:g}")
+        if limits.threshold is not None:
+            anomalous_from = limits.threshold
+            uncertain_from = min(uncertain_from, anomalous_from)
+            said.append(f"threshold {limits.threshold:g} (calibrated: {self.anomalous_from:.4g})")
+        if not said:
+            return self
+        return self.model_copy(
+            update={
+                "uncertain_from": uncertain_from,
+                "anomalous_from": anomalous_from,
+                "set_by_user": " and ".join(said),
+            }
+        )
+
+
+class Aspect(Value):
+    """One of several scores that an expert takes of an image, each with limits of its own.
+
+    `name` says what it looks at ("local": the strangest place; "global": the look of the whole).
+    """
+
+    name: str
+    score: FiniteFloat
+    position: FiniteFloat
+    zone: Zone
+    calibration: Calibration
+
 
 class ExpertReading(Value):
     """What one expert measured on one image, as a value that a report can hold.
 
     `threshold` is the score from which the zone is anomalous. `regions` are ordered by falling peak and are
     empty in the normal zone. `same_view` says whether query and reference show the same view
-    (None: the expert does not ask). `notes` are sentences for the reader of the report.
+    (None: the expert does not ask). `aspects` are all scores of an expert that takes several; score, limits and
+    zone are then those of the one in the worst zone. `notes` are sentences for the reader of the report.
+    `seconds` is the whole time, `timings_s` splits it by step.
     """
 
     expert: str
@@ -180,8 +240,10 @@ class ExpertReading(Value):
     calibration: Calibration
     regions: tuple[Region, ...] = ()
     same_view: bool | None = None
+    aspects: tuple[Aspect, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: FiniteFloat = Field(ge=0)
+    timings_s: dict[str, FiniteFloat] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agrees_with_calibration(self) -> Self:

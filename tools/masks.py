@@ -1,0 +1,73 @@
+"""Masks of pixels that count: a region of interest, or the marked defects of an annotated image."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tools.types import Box, Pixels
+
+Inside: TypeAlias = npt.NDArray[np.bool_]
+"""True where a pixel counts, shape (height, width)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Pixels that count, in a frame of their own size; `sized` brings them to the frame of an image.
+
+    Args:
+        inside: shape (height, width), bool.
+    """
+
+    inside: Inside
+
+    @classmethod
+    def of_picture(cls, picture: Pixels) -> Self:
+        """A mask drawn as a picture: every pixel that is not black counts."""
+        return cls(picture.max(axis=2) > 0)
+
+    @classmethod
+    def of_box(cls, box: Box, width_px: int, height_px: int) -> Self:
+        """The pixels of a box, in an image of this size.
+
+        Raises:
+            ValueError: the box does not lie in the image.
+        """
+        if box.x1 > width_px or box.y1 > height_px:
+            raise ValueError(f"box {box.xyxy} does not lie in the image of {width_px}x{height_px} px")
+        inside = np.zeros((height_px, width_px), bool)
+        inside[box.y0 : box.y1, box.x0 : box.x1] = True
+        return cls(inside)
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for equal masks: sha256 over size and pixels."""
+        height, width = self.inside.shape
+        return hashlib.sha256(f"{height}x{width}".encode() + np.packbits(self.inside).tobytes()).hexdigest()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel counts."""
+        return not self.inside.any()
+
+    def sized(self, height: int, width: int) -> Inside:
+        """The mask stretched to an image of this size: shape (height, width), bool.
+
+        A pixel counts where at least half of what it covers does; in a mask that is not empty the one that
+        covers most does so always.
+        """
+        if self.inside.shape == (height, width):
+            return self.inside
+        shares = cv2.resize(
+            self.inside.astype(np.float32),
+            (width, height),
+            interpolation=cv2.INTER_AREA if height * width < self.inside.size else cv2.INTER_LINEAR,
+        )
+        found: Inside = shares >= min(0.5, float(shares.max()) or 1.0)
+        return found
