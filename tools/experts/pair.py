@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from tools.errors import ViewMismatch
+from tools.experts.base import EVERYTHING, Scope
 from tools.experts.calibration import calibrate, perturbations
 from tools.experts.difference import deviation_map
 from tools.experts.framing import distinct
@@ -73,7 +74,7 @@ class PairExpert:
 
     name: Final = "pair"
 
-    def fit(self, normals: Sequence[Pixels]) -> FittedPair:
+    def fit(self, normals: Sequence[Pixels], scope: Scope = EVERYTHING) -> FittedPair:  # noqa: ARG002
         """Set the limits from the good images; see `tools.experts.base.Expert`.
 
         With one image they come from its re-imaged copies, with several also from comparing each with the
