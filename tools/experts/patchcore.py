@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from tools.experts.backbones import EmbeddedBackbone
+from tools.experts.base import EVERYTHING, Scope
 from tools.experts.calibration import calibrate, perturbations
 from tools.experts.framing import distinct, framing_notes, resized, seen_size_hw, within_reach
 from tools.experts.patches import (
@@ -99,7 +100,7 @@ class PatchCoreExpert:
         self._backbone = backbone
         self._options = options or PatchCoreOptions()
 
-    def fit(self, normals: Sequence[Pixels]) -> FittedPatchCore:
+    def fit(self, normals: Sequence[Pixels], scope: Scope = EVERYTHING) -> FittedPatchCore:  # noqa: ARG002
         """Fill the bank and place the zones; see `tools.experts.base.Expert`."""
         if not normals:
             raise ValueError("patchcore needs at least one good image")
