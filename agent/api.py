@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,32 @@ from graphs.inspection.state import InspectionState, Request
 from graphs.report import DefectReport
 from graphs.toolbox import Toolbox
 from tools.artifacts import ArtifactStore
+from tools.errors import MaskUnusable
 from tools.image import ImageStore, encode_jpeg
-from tools.types import ImageRef
+from tools.masks import mask_for
+from tools.types import Box, ImageRef
 
 Picture: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8]
 """A path, a Pillow image, or an RGB or grey array of uint8."""
+
+BoxXyxy: TypeAlias = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels of the query after EXIF orientation, half-open."""
+
+
+class Setup(TypedDict, total=False):
+    """What an image is inspected against; all of it may be left out.
+
+    `templates` is a folder of good images, from which the nearest is taken as the reference. `product` names
+    the part, for domain knowledge; a product on record brings its good images where no other are given.
+    `roi` is the region of interest, a box or a mask picture whose black is left out, in query and good images
+    alike. `mask` is a picture of the marked defects, for the expert `ground-truth` alone.
+    """
+
+    templates: str | Path | None
+    product: str | None
+    roi: BoxXyxy | Picture | None
+    mask: Picture | None
+
 
 Progress: TypeAlias = Callable[[str], None]
 """Called with the name of each step as it starts."""
@@ -112,24 +133,22 @@ class Inspector:
         image: Picture,
         template: Picture | Sequence[Picture] | None = None,
         *,
-        templates: str | Path | None = None,
-        product: str | None = None,
         out: str | Path | None = None,
+        **setup: Unpack[Setup],
     ) -> DefectReport:
         """Inspect one image.
 
         Args:
             image: the query.
             template: one or several images of a good part, best first.
-            templates: a folder of good images, from which the nearest is taken as the reference.
-            product: name of the product, for domain knowledge.
             out: folder for the pictures that the report names in `artifacts`; None keeps none.
+            **setup: see `Setup`.
 
         Raises:
-            ImageError: an image cannot be used; the message says which and why.
+            ImageError: an image or a mask cannot be used; the message says which and why.
             KnowledgeError: the folder of good images holds none that can be used.
         """
-        with self.inspection(image, template, templates=templates, product=product) as inspection:
+        with self.inspection(image, template, **setup) as inspection:
             return inspection.save(Path(out)) if out is not None else inspection.report
 
     @contextmanager
@@ -138,21 +157,20 @@ class Inspector:
         image: Picture,
         template: Picture | Sequence[Picture] | None = None,
         *,
-        templates: str | Path | None = None,
-        product: str | None = None,
         progress: Progress | None = None,
+        **setup: Unpack[Setup],
     ) -> Iterator[Inspection]:
         """Like `inspect`, and keeps the pictures until the block ends.
 
         An inspection that was interrupted goes on where it stopped. `progress` is called from another thread.
         """
-        library = Path(templates) if templates is not None else None
-        request = self._request(image, template, product)
+        request = self._request(image, template, setup)
+        library, profile = self._good_parts(request, setup)
         name = inspection_id(request, self.settings, versions(), library)
         found = self._handles.libraries.open(library) if library is not None else None
         with scratch_folder(self.settings.data_dir / "unfinished", name) as folder:
             artifacts = ArtifactStore(folder)
-            toolbox = self._handles.toolbox(name, artifacts, found)
+            toolbox = self._handles.toolbox(name, artifacts, found, profile)
             state = self._wait(
                 self._portal.start_task_soon(self._run, request, folder.name, toolbox, progress)
             )
@@ -165,13 +183,12 @@ class Inspector:
         self,
         image: Picture,
         template: Picture | Sequence[Picture] | None = None,
-        *,
-        templates: str | Path | None = None,
-        product: str | None = None,
+        **setup: Unpack[Setup],
     ) -> str:
         """What `DefectReport.inspection_id` would be, without inspecting."""
-        library = Path(templates) if templates is not None else None
-        return inspection_id(self._request(image, template, product), self.settings, versions(), library)
+        request = self._request(image, template, setup)
+        library, _ = self._good_parts(request, setup)
+        return inspection_id(request, self.settings, versions(), library)
 
     def check(self, picture: Picture) -> None:
         """Decode an image without inspecting it.
@@ -186,12 +203,41 @@ class Inspector:
         for future in list(self._running):
             future.cancel()
 
-    def _request(
-        self, image: Picture, template: Picture | Sequence[Picture] | None, product: str | None
-    ) -> Request:
+    def _request(self, image: Picture, template: Picture | Sequence[Picture] | None, setup: Setup) -> Request:
         query = self._open(image, "image")
-        templates = tuple(self._open(picture, "template") for picture in _as_sequence(template))
-        return self._handles.request(query, templates, product)
+        request = self._handles.request(
+            query,
+            tuple(self._open(picture, "template") for picture in _as_sequence(template)),
+            setup.get("product"),
+            roi=self._region(setup.get("roi")),
+            truth=self._open(mask, "mask") if (mask := setup.get("mask")) is not None else None,
+        )
+        if request.roi is not None and mask_for(query, request.roi, self._handles.images).is_empty:
+            raise MaskUnusable("the region of interest is empty: its picture is black all over")
+        if request.truth is not None:
+            mask_for(query, request.truth, self._handles.images)
+        return request
+
+    def _region(self, roi: BoxXyxy | Picture | None) -> Box | ImageRef | None:
+        if roi is None:
+            return None
+        if not isinstance(roi, tuple):
+            return self._open(roi, "roi")
+        try:
+            return Box(**dict(zip(("x0", "y0", "x1", "y1"), roi, strict=True)))
+        except ValueError as error:
+            raise MaskUnusable(
+                f"region of interest {roi}: give x0, y0, x1, y1 in pixels, with x0 < x1 and y0 < y1"
+            ) from error
+
+    def _good_parts(self, request: Request, setup: Setup) -> tuple[Path | None, tuple[ImageRef, ...]]:
+        """The folder of good images, and those on record for the product where no other are given."""
+        if (templates := setup.get("templates")) is not None:
+            return Path(templates), ()
+        if request.templates or request.product is None:
+            return None, ()
+        profile = self._handles.profiles.images_of(request.product)
+        return (self._handles.profiles.folder(request.product), profile) if profile else (None, ())
 
     def _wait(self, future: Future[dict[str, Any]]) -> dict[str, Any]:
         self._running.add(future)

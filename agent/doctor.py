@@ -54,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _data_folder(settings.data_dir)
     yield _attempt("backbone", lambda: _backbone(settings), needed=True)
     yield _attempt("knowledge", lambda: _knowledge(settings), needed=True)
-    yield from _better_weights()
+    yield from _experts(settings)
     yield _endpoint(settings)
     yield _extra("vllm", "serving a model here with `agent serve`")
 
@@ -114,7 +114,7 @@ def _backbone(settings: Settings) -> str:
     from agent.wiring import open_backbone
 
     open_backbone(settings).embed(np.full((64, 64, 3), 128, dtype=np.uint8))
-    return "EfficientNet-Lite0, embedded; experts pair and patchcore run on it"
+    return "EfficientNet-Lite0, embedded; patchcore and the search for templates run on it"
 
 
 def _knowledge(settings: Settings) -> str:
@@ -128,20 +128,18 @@ def _knowledge(settings: Settings) -> str:
         knowledge.close()
 
 
-def _better_weights() -> Iterator[Finding]:
-    """Weights that a hub brings; looked for in its cache only, without a network."""
-    cache = Path(os.environ.get("HF_HUB_CACHE") or Path.home() / ".cache" / "huggingface" / "hub")
-    for topic, repository, use in (
-        ("WideResNet50", "timm/wide_resnet50_2.tv_in1k", "anomalib's PatchCore as published"),
-        ("DINOv2", "timm/vit_small_patch14_dinov2.lvd142m", "better features for anomalib's PatchCore"),
-    ):
-        present = (cache / f"models--{repository.replace('/', '--')}").is_dir()
-        yield Finding(
-            topic,
-            "ok" if present else "missing",
-            f"for {use}",
-            None if present else f"hf download {repository}",
-        )
+def _experts(settings: Settings) -> Iterator[Finding]:
+    """Each expert, whether it can run here, and what it needs. Files are looked at, nothing is loaded."""
+    from agent.wiring import open_backbone, open_bench, open_images
+
+    try:
+        bench = open_bench(settings, open_images(settings), open_backbone(settings))
+    except AgentError:
+        return  # the data folder's finding says it
+    for offer in bench.offers():
+        what = f"{offer.purpose}; needs {offer.requirement}"
+        topic = f"expert {offer.name}"
+        yield Finding(topic, "missing" if offer.obstacle else "ok", what, offer.obstacle)
 
 
 def _endpoint(settings: Settings) -> Finding:

@@ -29,6 +29,9 @@ ANSWER_CHANGING = (
     "knowledge",
     "cot",
     "max_looks",
+    "sensitivity",
+    "threshold",
+    "backbone",
 )
 """Settings beside the request that make an inspection another one; time-outs and folders do not."""
 

@@ -54,6 +54,16 @@ class Settings(BaseSettings):
     )
     planner: Literal["policy", "model"] = Field("policy", description="who plans the steps")
     expert: str = Field("auto", description="perception expert, or auto")
+    sensitivity: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="how soon a part is suspicious: at 2 the limits lie half as far from good parts"
+    )
+    threshold: float | None = Field(
+        None, description="raw score from which a part is anomalous, in place of the calibrated one"
+    )
+    backbone: str = Field(
+        "tf_efficientnet_lite0",
+        description="timm backbone of anomalib-patchcore: the embedded one, a name, or local-dir:FOLDER",
+    )
     notation: Literal["bbox", "contour", "highlight", "mask", "heatmap"] = Field(
         "bbox", description="how measured regions are drawn"
     )

@@ -13,6 +13,7 @@ from threading import Lock
 
 from agent.errors import ServiceError, UsageError
 from agent.libraries import Libraries, OpenLibrary
+from agent.profiles import Profiles
 from agent.settings import Settings
 from graphs.evidence import EvidenceReasoner
 from graphs.inspection.model_planner import ModelPlanner
@@ -31,8 +32,9 @@ from tools.experts.base import Expert
 from tools.experts.bench import ExpertBench
 from tools.experts.pair import PairExpert
 from tools.experts.patchcore import PatchCoreExpert
+from tools.experts.shelf import FitShelf
 from tools.image import ImageStore
-from tools.types import ImageRef
+from tools.types import Box, ImageRef, UserLimits
 from tools.vlm.base import VisionLanguageModel
 from tools.vlm.endpoint import EndpointInfo
 from tools.vlm.openai_compat import OpenAICompatibleModel
@@ -52,24 +54,42 @@ class Handles:
     images: ImageStore
     experts: ExpertBench
     libraries: Libraries
+    profiles: Profiles
     knowledge: Callable[[], KnowledgeBase] | None
     reasoner: Reasoner
     fallback: Reasoner | None
     planner: Planner
     faults: tuple[Fault, ...]
 
-    def request(self, image: ImageRef, templates: tuple[ImageRef, ...], product: str | None) -> Request:
+    def request(
+        self,
+        image: ImageRef,
+        templates: tuple[ImageRef, ...],
+        product: str | None,
+        *,
+        roi: Box | ImageRef | None = None,
+        truth: ImageRef | None = None,
+    ) -> Request:
         """What to inspect, with what the settings say of how."""
         return Request(
             image=image,
             templates=templates,
             product=product,
+            roi=roi,
+            truth=truth,
             expert=self.settings.expert,
+            limits=UserLimits(sensitivity=self.settings.sensitivity, threshold=self.settings.threshold),
             notation=self.settings.notation,
             max_looks=self.settings.max_looks,
         )
 
-    def toolbox(self, inspection_id: str, artifacts: ArtifactStore, library: OpenLibrary | None) -> Toolbox:
+    def toolbox(
+        self,
+        inspection_id: str,
+        artifacts: ArtifactStore,
+        library: OpenLibrary | None,
+        profile: tuple[ImageRef, ...] = (),
+    ) -> Toolbox:
         """The handles of one inspection."""
         return Toolbox(
             images=self.images,
@@ -80,6 +100,7 @@ class Handles:
             fallback=self.fallback,
             knowledge=self.knowledge,
             templates=library.templates if library else None,
+            profile=profile,
             inspection_id=inspection_id,
             faults=(*self.faults, *(library.faults if library else ())),
             versions=versions(),
@@ -94,11 +115,6 @@ class Reach:
     faults: tuple[Fault, ...] = ()
 
 
-def expert_names() -> tuple[str, ...]:
-    """Names that `--expert` takes besides `auto`."""
-    return ("pair", "patchcore", "anomalib-patchcore")
-
-
 def open_handles(settings: Settings, model: Reach) -> Handles:
     """Open what the settings name.
 
@@ -109,29 +125,54 @@ def open_handles(settings: Settings, model: Reach) -> Handles:
     Raises:
         UsageError: the settings name something that there is not, or the data folder cannot be written.
     """
-    if settings.expert not in ("auto", *expert_names()):
+    images, backbone = open_images(settings), open_backbone(settings)
+    bench = open_bench(settings, images, backbone)
+    if settings.expert not in ("auto", *bench.names):
         raise UsageError(
-            f"no expert named {settings.expert!r}; choose auto or one of: {', '.join(expert_names())}"
+            f"no expert named {settings.expert!r}; choose auto or one of: {', '.join(bench.names)}"
         )
-    make_writable(settings.data_dir)
-    images = ImageStore(settings.max_pixels, spool=settings.data_dir / "spool")
-    backbone = open_backbone(settings)
-    experts: dict[str, Expert] = {
-        "pair": PairExpert(),
-        "patchcore": PatchCoreExpert(backbone),
-        "anomalib-patchcore": AnomalibPatchCoreExpert(),
-    }
     vlm, evidence = model.vlm, EvidenceReasoner()
     return Handles(
         settings=settings,
         images=images,
-        experts=ExpertBench(experts, images),
+        experts=bench,
+        profiles=open_profiles(settings, images),
         libraries=Libraries(backbone, images, settings.data_dir / "templates"),
         knowledge=_knowledge_opener(settings) if settings.knowledge else None,
         reasoner=VlmReasoner(vlm, think=settings.cot) if vlm else evidence,
         fallback=evidence if vlm and settings.reasoner == "auto" else None,
         planner=ModelPlanner(vlm) if vlm and settings.planner == "model" else PolicyPlanner(),
         faults=model.faults,
+    )
+
+
+def open_images(settings: Settings) -> ImageStore:
+    """The store that decodes and checks every picture.
+
+    Raises:
+        UsageError: the data folder cannot be written.
+    """
+    make_writable(settings.data_dir)
+    return ImageStore(settings.max_pixels, spool=settings.data_dir / "spool")
+
+
+def open_profiles(settings: Settings, images: ImageStore | None = None) -> Profiles:
+    """The products on record."""
+    return Profiles(settings.data_dir / "products", images or open_images(settings))
+
+
+def open_bench(settings: Settings, images: ImageStore, backbone: EmbeddedBackbone) -> ExpertBench:
+    """Every expert, with the fits of earlier runs."""
+    shelf = FitShelf(settings.data_dir / "fits")
+    return ExpertBench(open_experts(settings, backbone), images, shelf=shelf)
+
+
+def open_experts(settings: Settings, backbone: EmbeddedBackbone) -> tuple[Expert, ...]:
+    """Every expert, in order of preference; what one lacks it says itself when it is asked."""
+    return (
+        PairExpert(),
+        PatchCoreExpert(backbone),
+        AnomalibPatchCoreExpert(settings.backbone),
     )
 
 

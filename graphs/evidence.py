@@ -67,6 +67,8 @@ def _unmeasured(evidence: Evidence) -> str:
 
 def _judge(reading: ExpertReading) -> tuple[Judgement, str]:
     """The judgement and the sentence that grounds it beyond the reading itself."""
+    if reading.calibration.normals == 0:
+        return "unsure", "Nothing was compared with a good part, so that a person must look."
     if reading.zone == "normal":
         return "normal", ""
     if reading.zone == "uncertain":
@@ -80,6 +82,8 @@ def _judge(reading: ExpertReading) -> tuple[Judgement, str]:
             "the template may show another product."
         )
     count = len(reading.regions)
+    if count == 0:
+        return "anomalous", "The picture differs from the good parts as a whole, and in no place of its own."
     return "anomalous", f"{count} region{'s differ' if count != 1 else ' differs'} from the good part."
 
 

@@ -13,6 +13,7 @@ from knowledge_base.templates import TemplateLibrary
 from tools.artifacts import ArtifactStore
 from tools.experts.bench import ExpertBench
 from tools.image import ImageStore
+from tools.types import ImageRef
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Toolbox:
 
     `knowledge` opens the knowledge base at first use and may raise `KnowledgeError`; None: not wanted.
     `fallback` takes over when `reasoner` fails and the user allowed it; None: it then ends in review.
+    `templates` is an index of good images; `profile` holds all of them, in an order that lasts, if they are
+    known to show this product and nothing else.
     `faults` happened before the inspection began (an endpoint that is down, say) and belong to its report.
     """
 
@@ -32,6 +35,7 @@ class Toolbox:
     fallback: Reasoner | None = None
     knowledge: Callable[[], KnowledgeBase] | None = None
     templates: TemplateLibrary | None = None
+    profile: tuple[ImageRef, ...] = ()
     inspection_id: str = ""
     faults: tuple[Fault, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)

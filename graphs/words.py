@@ -10,6 +10,11 @@ LARGE_FROM = 0.02
 EQUALLY_BRIGHT = 3.0
 """Grey levels under which brightness is no difference."""
 
+_CHANGES = {
+    "added": "something there that the reference has not",
+    "missing": "something of the reference missing there",
+}
+
 ELONGATED_FROM = 2.5
 """Long side over short side from which a region is called elongated."""
 
@@ -17,6 +22,11 @@ ELONGATED_FROM = 2.5
 def describe_reading(reading: ExpertReading) -> str:
     """Score, threshold, zone and reliability of a reading, in one or two sentences."""
     limits = reading.calibration
+    if limits.normals == 0:
+        return (
+            f"Expert {reading.expert} measured {reading.score:.2f} without having seen a good part "
+            f"({limits.method}). Reliability {limits.reliability}: {limits.reliability_reason}"
+        )
     standing = {
         "normal": f"below {limits.uncertain_from:.2f}, where doubt begins: within what good parts show",
         "uncertain": (
@@ -25,8 +35,9 @@ def describe_reading(reading: ExpertReading) -> str:
         ),
         "anomalous": f"above the threshold {reading.threshold:.2f}: more than good parts show",
     }[reading.zone]
+    by_user = f" Limits set by the user: {limits.set_by_user}." if limits.set_by_user else ""
     return (
-        f"Expert {reading.expert} measured {reading.score:.2f}, {standing}. "
+        f"Expert {reading.expert} measured {reading.score:.2f}{_aspect(reading)}, {standing}.{by_user} "
         f"Reliability {limits.reliability}: {limits.reliability_reason}"
     )
 
@@ -41,6 +52,8 @@ def describe_region(region: Region, *, reference_known: bool = True) -> str:
     ]
     if region.grey_difference is not None and reference_known:
         parts.append(_contrast(region))
+        if region.change in _CHANGES:
+            parts.append(_CHANGES[region.change])
     return ", ".join(parts)
 
 
@@ -50,6 +63,14 @@ def name_form(region: Region) -> str:
     if region.area_fraction >= LARGE_FROM:
         return f"unidentified {tone}area"
     return f"unidentified {tone}{'line' if region.elongation >= ELONGATED_FROM else 'spot'}"
+
+
+def _aspect(reading: ExpertReading) -> str:
+    """What the score is of, where the expert takes several."""
+    leading = next((a for a in reading.aspects if a.calibration == reading.calibration), None)
+    return {"global": " for the look of the whole", "local": " for the strangest place"}.get(
+        leading.name if leading else "", ""
+    )
 
 
 def _shape(region: Region) -> str:

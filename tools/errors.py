@@ -4,6 +4,7 @@
     ├── ImageError                  image            the picture cannot be used as it is
     │   ├── ImageMissing            image_missing
     │   ├── ImageUnreadable         image_unreadable
+    │   ├── MaskUnusable            mask_unusable
     │   └── ImageTooLarge           image_too_large
     ├── ArtifactError               artifact         a picture or an array cannot be kept or found on disk
     ├── ExpertError                 expert           a measurement cannot be made
@@ -55,6 +56,12 @@ class ImageTooLarge(ImageError):
     """The picture is over the pixel limit; it was refused before it was decoded."""
 
     kind = "image_too_large"
+
+
+class MaskUnusable(ImageError):
+    """A region of interest or a mask of defects does not fit the image that it was given for."""
+
+    kind = "mask_unusable"
 
 
 class ArtifactError(ToolError):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tools.types import Box, Pixels
+from tools.errors import MaskUnusable
+from tools.image import ImageStore
+from tools.types import Box, ImageRef, Pixels
 
 Inside: TypeAlias = npt.NDArray[np.bool_]
 """True where a pixel counts, shape (height, width)."""
+
+ASPECT_TOLERANCE: Final = 0.02
+"""A mask may differ so much from its image in the ratio of the sides: the rounding of a reduced copy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,3 +76,24 @@ class Mask:
         )
         found: Inside = shares >= min(0.5, float(shares.max()) or 1.0)
         return found
+
+
+def mask_for(image: ImageRef, source: Box | ImageRef, images: ImageStore) -> Mask:
+    """The mask that a box or a mask picture stands for, in the frame of an image.
+
+    Raises:
+        MaskUnusable: it does not fit the image.
+        ImageError: the mask picture cannot be read.
+    """
+    if isinstance(source, Box):
+        try:
+            return Mask.of_box(source, image.width_px, image.height_px)
+        except ValueError as error:
+            raise MaskUnusable(f"{image.path}: {error}; give a box inside it") from error
+    ratio = (source.width_px / source.height_px) / (image.width_px / image.height_px)
+    if abs(ratio - 1) > ASPECT_TOLERANCE:
+        raise MaskUnusable(
+            f"mask {source.path} ({source.width_px}x{source.height_px} px) has not the shape of {image.path} "
+            f"({image.width_px}x{image.height_px} px); draw it over the image itself"
+        )
+    return Mask.of_picture(images.pixels(source))

@@ -152,8 +152,8 @@ class Calibration(Value):
 
     Scores below `uncertain_from` are normal, from `anomalous_from` on anomalous, between them uncertain.
     `centre` and `spread` describe the scores of the normals (spread > 0, in score units); a reading's
-    `position` is (score - centre) / spread. `normals` is 0 for an expert that has seen none. `wanted` says how
-    many more good images would make the limits firm. `set_by_user` says what a user changed, None: nothing.
+    `position` is (score - centre) / spread. `normals` is 0 for an expert that has seen none. `wanted` says
+    how many more good images would make the limits firm, `set_by_user` what a user changed (None: nothing).
     """
 
     method: str
@@ -227,9 +227,9 @@ class ExpertReading(Value):
 
     `threshold` is the score from which the zone is anomalous. `regions` are ordered by falling peak and are
     empty in the normal zone. `same_view` says whether query and reference show the same view
-    (None: the expert does not ask). `aspects` are all scores of an expert that takes several; score, limits and
-    zone are then those of the one in the worst zone. `notes` are sentences for the reader of the report.
-    `seconds` is the whole time, `timings_s` splits it by step.
+    (None: the expert does not ask). `aspects` are all scores of an expert that takes several; score,
+    limits and zone are then those of the one in the worst zone. `notes` are sentences for the reader of the
+    report. `seconds` is the whole time, `timings_s` splits it by step.
     """
 
     expert: str

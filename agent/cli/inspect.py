@@ -39,7 +39,22 @@ FORMATS = ("text", "json", "markdown", "html")
     metavar="DIR",
     help="Folder of good images; the nearest becomes the reference.",
 )
-@click.option("--product", metavar="NAME", help="What the part is, for domain knowledge.")
+@click.option(
+    "--product",
+    metavar="NAME",
+    help="What the part is, for domain knowledge and for its good images on record (agent templates).",
+)
+@click.option(
+    "--roi",
+    metavar="FILE|X0,Y0,X1,Y1",
+    help="Region of interest: a mask picture whose black is left out, or a box in pixels.",
+)
+@click.option(
+    "--mask",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Picture of the marked defects, for --expert ground-truth alone.",
+)
 @click.option(
     "--out",
     "-o",
@@ -62,6 +77,16 @@ FORMATS = ("text", "json", "markdown", "html")
     "--expert", metavar="auto|NAME", help="Who measures; `agent doctor` lists them. [env: AGENT_EXPERT]"
 )
 @click.option(
+    "--sensitivity",
+    type=float,
+    help="At 2 the limits lie half as far from good parts, at 0.5 twice as far. [env: AGENT_SENSITIVITY]",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    help="Raw score from which a part is anomalous, whatever was calibrated. [env: AGENT_THRESHOLD]",
+)
+@click.option(
     "--notation",
     type=click.Choice(["bbox", "contour", "highlight", "mask", "heatmap"]),
     help="How regions are drawn. [env: AGENT_NOTATION]",
@@ -80,13 +105,17 @@ def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
     agent inspect --image query.png --template good.png
     agent inspect --image 'line/*.png' --templates good/ --product bare_pcb --out reports
     """  # noqa: D301 - click reads \b as "keep these lines apart"
-    from agent.cli.inspecting import Job, inspect_images
+    from agent.cli.inspecting import Job, inspect_images, read_roi
 
     job = Job(
         patterns=given["images"],
         templates=given["templates"],
-        library=given["library"],
-        product=given["product"],
+        setup={
+            "templates": given["library"],
+            "product": given["product"],
+            "roi": read_roi(given["roi"]),
+            "mask": given["mask"],
+        },
         out=given["out"],
         form=given["form"],
         quiet=given["quiet"],
@@ -100,6 +129,8 @@ def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
         "planner": given["planner"],
         "expert": given["expert"],
         "notation": given["notation"],
+        "sensitivity": given["sensitivity"],
+        "threshold": given["threshold"],
         "knowledge": False if given["no_knowledge"] else None,
         "cot": False if given["no_cot"] else None,
         "max_looks": given["max_looks"],

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agent.api import Inspection, Inspector
+from agent.api import BoxXyxy, Inspection, Inspector, Setup
 from agent.errors import UsageError
 from agent.render import Format, render
 from agent.render.console import stream_style
@@ -38,8 +38,7 @@ class Job:
 
     patterns: tuple[str, ...]
     templates: tuple[Path, ...]
-    library: Path | None
-    product: str | None
+    setup: Setup
     out: Path | None
     form: Format | None
     quiet: bool
@@ -111,12 +110,24 @@ def find_images(patterns: Sequence[str]) -> tuple[list[Path], bool]:
     return list(found), many
 
 
+def read_roi(text: str | None) -> BoxXyxy | Path | None:
+    """A region of interest as it is written on the command line: four numbers are a box, else a file."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        x0, y0, x1, y1 = (int(part) for part in parts)
+    except ValueError:
+        if len(parts) == 4 and not Path(text).exists():
+            raise UsageError(f"--roi {text}: give x0,y0,x1,y1 in whole pixels, or a mask picture") from None
+        return Path(text)
+    return x0, y0, x1, y1
+
+
 def _inspect_one(inspector: Inspector, job: Job, image: Path) -> Verdict:
     with (
         _status(job.quiet) as show,
-        inspector.inspection(
-            image, job.templates, templates=job.library, product=job.product, progress=show
-        ) as inspection,
+        inspector.inspection(image, job.templates, progress=show, **job.setup) as inspection,
     ):
         report = _keep(inspection, job.out / image.stem) if job.out else inspection.report
         printed = _printed(report, inspection, job)
@@ -136,9 +147,7 @@ def _inspect_many(inspector: Inspector, job: Job, images: Sequence[Path]) -> lis
         try:
             if folder and (earlier := _earlier(inspector, job, image, folder)):
                 return earlier, _line(earlier, job)
-            with inspector.inspection(
-                image, job.templates, templates=job.library, product=job.product
-            ) as inspection:
+            with inspector.inspection(image, job.templates, **job.setup) as inspection:
                 report = _keep(inspection, folder) if folder else inspection.report
                 return report, _line(report, job)
         except ImageError as error:
@@ -190,7 +199,7 @@ def _earlier(inspector: Inspector, job: Job, image: Path, folder: Path) -> Defec
         report = DefectReport.model_validate_json(file.read_bytes())
     except ValidationError:
         return None  # of another version, or somebody else's file: inspect again and replace it
-    wanted = inspector.inspection_id(image, job.templates, templates=job.library, product=job.product)
+    wanted = inspector.inspection_id(image, job.templates, **job.setup)
     return report if report.inspection_id == wanted else None
 
 

@@ -20,6 +20,7 @@ class LazyGroup(click.Group):
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
         "inspect": ("agent.cli.inspect:inspect", "Inspect images and report defects."),
+        "templates": ("agent.cli.templates:templates", "Keep good images on record for a product."),
         "serve": ("agent.cli.serve:serve", "Start vLLM with the flags that suit this product."),
         "doctor": ("agent.cli.doctor:doctor", "Show what works here, what is missing, and what brings it."),
         "graph": ("agent.cli.about:graph", "Print the inspection graph as a Mermaid diagram."),

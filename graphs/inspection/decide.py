@@ -6,7 +6,7 @@
     uncertain            normal        anomalous               review
     anomalous            review (odds) anomalous               anomalous if reliable, else review
     no measurement       normal *      anomalous (vlm_only)    review
-    * only beside a reference, since `normal` must be earned.
+    * only beside a reference, since `normal` must be earned; so too where the expert has seen no good part.
 
 The evidence reasoner's judgement follows from the reading, so that its column is the zone itself.
 """
@@ -66,7 +66,7 @@ def decide(
     if verdict != "normal":
         defects = _defects(image, reading, opinions, claims_count=judgement != "normal")
     if verdict == "anomalous" and not defects:
-        defects = [(_defect_without_place(opinions), ())]
+        defects = [(_defect_without_place(reading, opinions), ())]
     return Decision(
         verdict=verdict,
         confidence=_confidence(verdict, reading, opinions, judgement),
@@ -87,8 +87,9 @@ def _verdict(reading: ExpertReading | None, judgement: Judgement | None, *, refe
     if judgement is None or at_odds(reading, judgement):
         return "review"
     if reading is None:
-        unearned = judgement == "normal" and not reference_seen
-        return "review" if unearned else _as_verdict(judgement)
+        return "review" if judgement == "normal" and not reference_seen else _as_verdict(judgement)
+    if judgement == "normal" and reading.calibration.normals == 0 and not reference_seen:
+        return "review"
     if judgement != "unsure":
         return judgement
     reliable = reading.calibration.reliability != "low"
@@ -171,10 +172,11 @@ def _claimed_defect(image: ImageRef, claim: Claim) -> Defect:
     )
 
 
-def _defect_without_place(opinions: Sequence[Opinion]) -> Defect:
+def _defect_without_place(reading: ExpertReading | None, opinions: Sequence[Opinion]) -> Defect:
     opinion = opinions[-1]
+    as_a_whole = reading is not None and reading.zone == "anomalous" and not reading.regions
     return Defect(
-        type="unlocated anomaly",
+        type="unusual look of the whole" if as_a_whole else "unlocated anomaly",
         description=opinion.summary,
         box_xyxy_px=None,
         cell=None,

@@ -9,7 +9,9 @@ from graphs.inspection.state import Intake, Measured, Measurements
 from graphs.inspection.step import Outcome, Visit
 from graphs.report import Fault
 from tools.errors import ExpertError, ViewMismatch
+from tools.experts.base import Scope
 from tools.heatmap import heat_limits
+from tools.masks import mask_for
 from tools.overlay import draw
 from tools.types import ImageRef, Measurement, Pixels
 from tools.zoom import crop_box, side_by_side
@@ -39,20 +41,25 @@ def intake(visit: Visit) -> Outcome:
 def measure(visit: Visit) -> Outcome:
     """Let the planned experts measure in turn, until one can."""
     state, tools = visit.state, visit.tools
-    references = state.request.templates or state.recalled_templates
-    query = tools.images.pixels(state.request.image)
+    request = state.request
+    references = request.templates or tools.profile or state.recalled_templates
+    lasting = references is not state.recalled_templates  # the next query will want the same good images
+    query = tools.images.pixels(request.image)
+    scope = _scope(visit)
     passed: list[str] = []
     faults: list[Fault] = []
     for name in state.plan.experts:
         try:
-            measurement = tools.experts.fitted(name, references).read(query)
+            fitted = tools.experts.fitted(name, references, scope, limits=request.limits, keep=lasting)
+            measurement = fitted.read(query)
         except ViewMismatch as error:
             passed.append(f"expert {name} passed: {error}")
         except ExpertError as error:
             passed.append(f"expert {name} failed: {error}")
             faults.append(Fault(step="measure", kind=error.kind, message=str(error)))
         else:
-            measured = _keep(visit, measurement, references[measurement.reference_index])
+            reference = references[measurement.reference_index] if references else None
+            measured = _keep(visit, measurement, reference)
             measurements = Measurements(measured=(measured,), remarks=tuple(passed))
             reading = measurement.reading
             detail = f"{name}: score {reading.score:.2f}, threshold {reading.threshold:.2f}, {reading.zone}"
@@ -105,10 +112,19 @@ def aligned_reference(visit: Visit) -> Pixels | None:
         return None
     if measured.aligned_reference_name is not None:
         return visit.tools.artifacts.image(measured.aligned_reference_name)
-    return visit.tools.images.pixels(measured.reference)
+    return visit.tools.images.pixels(measured.reference) if measured.reference else None
 
 
-def _keep(visit: Visit, measurement: Measurement, reference: ImageRef) -> Measured:
+def _scope(visit: Visit) -> Scope:
+    request, images = visit.state.request, visit.tools.images
+    roi, truth = (
+        mask_for(request.image, source, images) if source is not None else None
+        for source in (request.roi, request.truth)
+    )
+    return Scope(roi=roi, product=request.product, truth=truth)
+
+
+def _keep(visit: Visit, measurement: Measurement, reference: ImageRef | None) -> Measured:
     """Put the arrays of a measurement where a resumed inspection finds them again."""
     expert, artifacts = measurement.reading.expert, visit.tools.artifacts
     map_name, aligned_name = f"map-{expert}", None

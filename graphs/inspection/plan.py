@@ -7,6 +7,7 @@ from typing import Protocol
 
 from graphs.inspection.state import Plan
 from graphs.report import PlanStep
+from tools.experts.bench import ExpertOffer
 from tools.types import Value
 
 RECALL_TEMPLATES = "recall_templates"
@@ -16,18 +17,23 @@ REASON = "reason"
 LOOK_CLOSER = "look_closer"
 MEASURE = "measure:"
 
-PREFERRED_EXPERTS = ("pair", "patchcore")
-"""With one view of a good part the place-by-place comparison is the sharper instrument, so it goes first."""
+PREFERRED_EXPERTS = ("pair", "anomalydino", "patchcore")
+"""With one view of a good part the place-by-place comparison is the sharper instrument, so it goes first; of
+the unaligned ones DINOv2's features see more than the embedded ones (Damm et al., arXiv 2405.14529)."""
+
+ZERO_SHOT_EXPERTS = ("anomalyclip", "winclip")
+"""Experts for want of any good part, the more accurate first (Zhou et al., arXiv 2310.18961, table 1)."""
 
 
 class Situation(Value):
-    """What is at hand for one inspection."""
+    """What is at hand for one inspection. `profile` counts the good images on record for the product."""
 
     templates: int
     library: bool
+    profile: int = 0
     knowledge: bool
     product: str | None
-    experts: tuple[str, ...]
+    experts: tuple[ExpertOffer, ...]
     expert_choice: str
     reasoner: str
     reasoner_sees: bool
@@ -39,11 +45,19 @@ class Situation(Value):
         return self.templates > 0 or self.library
 
     @property
-    def candidate_experts(self) -> tuple[str, ...]:
-        """Experts that may measure here, best first."""
+    def considered_experts(self) -> tuple[ExpertOffer, ...]:
+        """Experts that would suit here, best first, whether or not they can run."""
+        offers = {offer.name: offer for offer in self.experts}
         if self.expert_choice != "auto":
-            return (self.expert_choice,)
-        return tuple(name for name in PREFERRED_EXPERTS if name in self.experts)
+            names: tuple[str, ...] = (self.expert_choice,)
+        else:
+            names = PREFERRED_EXPERTS if self.has_reference else (*ZERO_SHOT_EXPERTS, *PREFERRED_EXPERTS)
+        return tuple(offers[name] for name in names if name in offers)
+
+    def can_measure(self, offer: ExpertOffer) -> bool:
+        """Whether an expert has what it needs; one asked for by name says itself what it lacks."""
+        chosen = self.expert_choice == offer.name
+        return (self.has_reference or not offer.needs_normals) and (chosen or offer.obstacle is None)
 
 
 class Planner(Protocol):
@@ -74,9 +88,9 @@ def catalogue(situation: Situation) -> Mapping[str, str]:
     steps: dict[str, str] = {}
     if situation.library and not situation.templates:
         steps[RECALL_TEMPLATES] = "find the good images nearest to the query in the template folder"
-    if situation.has_reference:
-        for name in situation.candidate_experts:
-            steps[MEASURE + name] = _EXPERT_PURPOSE.get(name, f"measure with the expert {name}")
+    able = [offer for offer in situation.considered_experts if situation.can_measure(offer)]
+    steps |= {MEASURE + offer.name: offer.purpose for offer in able}
+    if able:
         steps[ANNOTATE] = "draw what was measured: overlay, heat map, crops"
     if situation.knowledge:
         steps[RECALL_KNOWLEDGE] = "look up the product's normal look, its defects, causes and actions"
@@ -91,7 +105,7 @@ def plan_by_policy(situation: Situation) -> Plan:
     possible = catalogue(situation)
     every = (
         RECALL_TEMPLATES,
-        *(MEASURE + name for name in situation.candidate_experts),
+        *(MEASURE + offer.name for offer in situation.considered_experts),
         RECALL_KNOWLEDGE,
         ANNOTATE,
         REASON,
@@ -110,16 +124,12 @@ def experts_of(steps: tuple[PlanStep, ...]) -> tuple[str, ...]:
     )
 
 
-_EXPERT_PURPOSE = {
-    "pair": "register the reference onto the query and compare them place by place",
-    "patchcore": "compare patches with a memory of good patches, wherever they lie",
-}
-
-
 def _policy_reason(step: str, situation: Situation) -> str:
     if step == RECALL_TEMPLATES:
         if situation.templates:
             return "a template was given by hand"
+        if situation.profile:
+            return f"the product is on record with {situation.profile} good image(s)"
         return "the nearest good image serves as the reference" if situation.library else "no template folder"
     if step == RECALL_KNOWLEDGE:
         if not situation.knowledge:
@@ -133,16 +143,23 @@ def _policy_reason(step: str, situation: Situation) -> str:
         if not situation.reasoner_sees:
             return "the evidence reasoner sees no pictures"
         return f"where model and measurement disagree, at most {situation.max_looks} times"
-    if not situation.has_reference:
-        return "nothing to compare with: no template was given"
     if step == ANNOTATE:
-        return "what is measured is drawn"
-    return _measuring_reason(step.removeprefix(MEASURE), situation)
+        measuring = any(situation.can_measure(offer) for offer in situation.considered_experts)
+        return "what is measured is drawn" if measuring else "nothing is measured"
+    offer = next(o for o in situation.considered_experts if MEASURE + o.name == step)
+    return _measuring_reason(offer, situation)
 
 
-def _measuring_reason(expert: str, situation: Situation) -> str:
+def _measuring_reason(offer: ExpertOffer, situation: Situation) -> str:
+    """Why an expert measures or does not, in the order in which the choice falls."""
+    if offer.needs_normals and not situation.has_reference:
+        return "nothing to compare with: no template was given"
     if situation.expert_choice != "auto":
         return "chosen by the user"
-    if expert == situation.candidate_experts[0]:
+    if offer.obstacle is not None:
+        return f"cannot run here: {offer.obstacle}"
+    if not situation.has_reference:
+        return "no template was given, and it needs none"
+    if offer.name == PREFERRED_EXPERTS[0]:
         return "a reference of the same view allows a comparison place by place"
     return "stands in if the reference does not show the same view"

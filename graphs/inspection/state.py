@@ -18,16 +18,23 @@ from graphs.report import (
     TraceEntry,
     Verdict,
 )
-from tools.types import ExpertReading, ImageRef, Notation, UnitFloat, Value
+from tools.types import Box, ExpertReading, ImageRef, Notation, UnitFloat, UserLimits, Value
 
 
 class Request(Value):
-    """What the user asked for. `templates` are good images given by hand, best first."""
+    """What the user asked for. `templates` are good images given by hand, best first.
+
+    `roi` is the region of interest, a box or a mask picture in the frame of the image; None: all of it.
+    `truth` is a mask picture of the marked defects, for the ground-truth expert alone.
+    """
 
     image: ImageRef
     templates: tuple[ImageRef, ...] = ()
     product: str | None = None
+    roi: Box | ImageRef | None = None
+    truth: ImageRef | None = None
     expert: str = "auto"
+    limits: UserLimits = UserLimits()
     notation: Notation = "bbox"
     max_looks: int = Field(default=2, ge=0, le=6)
 
@@ -52,10 +59,13 @@ class Plan(Value):
 
 
 class Measured(Value):
-    """A reading and the names of the arrays behind it in the artifact store."""
+    """A reading and the names of the arrays behind it in the artifact store.
+
+    `reference` is the good image that the query is best shown beside; None where the expert was given none.
+    """
 
     reading: ExpertReading
-    reference: ImageRef
+    reference: ImageRef | None
     map_name: str
     aligned_reference_name: str | None = None
 

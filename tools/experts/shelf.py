@@ -70,16 +70,13 @@ def load_fitted(expert: Expert, folder: Path) -> FittedExpert:
         tensors = (folder / TENSORS).read_bytes()
         made = (facts["format"], facts["expert"], facts["version"])
         if made != (FORMAT, expert.name, expert.version):
-            raise ExpertError(
-                f"{folder} keeps {made[1]} {made[2]}, not {expert.name} {expert.version}: {again}"
-            )
+            wanted = f"{expert.name} {expert.version}"
+            raise ExpertError(f"{folder} keeps {made[1]} {made[2]}, not {wanted}: {again}")
         if hashlib.sha256(tensors).hexdigest() != facts["tensors_sha256"]:
             raise ExpertError(f"{folder / TENSORS} is damaged: {again}")
         return expert.restore(FittedState(load(tensors), facts["facts"]))
     except FileNotFoundError as error:
-        raise ExpertError(
-            f"{folder} keeps no fitted expert ({error.filename} is missing): {again}"
-        ) from error
+        raise ExpertError(f"{folder} keeps no whole fitted expert: {again}") from error
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExpertError(f"the fit in {folder} cannot be used ({error}): {again}") from error
 
@@ -92,7 +89,7 @@ class FitShelf:
         self._most_bytes = most_bytes
 
     def find(self, expert: Expert, normals: Sequence[str], scope: Scope) -> FittedExpert | None:
-        """The fit of this expert on these good images (sha256 of each, in order); None if there is none to use."""
+        """The fit of this expert on these good images, named by sha256 in order; None if there is none."""
         folder = self._place(expert, normals, scope)
         if not (folder / FACTS).is_file():
             return None
