@@ -30,7 +30,9 @@ class Shot:
 
     `shift_px` is (right, down) in pixels of the photograph; `rotation_deg` is counter-clockwise about the
     centre. `gradient` is the relative change of light from centre to the right and to the lower edge.
-    `blur_px` is the sigma of the lens in pixels of the photograph.
+    `blur_px` is the sigma of the lens in pixels of the photograph. `vignette` is the relative loss of light
+    in the corners, `noise` the sensor's noise against that of the reference shot, `balance` the gain of red,
+    green and blue.
     """
 
     seed: int
@@ -39,30 +41,33 @@ class Shot:
     gain: float = 1.0
     gradient: tuple[float, float] = (0.0, 0.0)
     blur_px: float = 0.45
+    vignette: float = VIGNETTE
+    noise: float = 1.0
+    balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 def photograph(scene: Linear, shot: Shot) -> npt.NDArray[np.uint8]:
     """Take one picture: linear scene (1280, 1280, 3) in, sRGB uint8 (640, 640, 3) out."""
     moved = cv2.warpAffine(
-        scene, _motion(shot), (SCENE_PX, SCENE_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        scene, motion(shot), (SCENE_PX, SCENE_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
     lens = cv2.GaussianBlur(moved, (0, 0), shot.blur_px * SCALE)
     exposed = cv2.resize(lens, (IMAGE_PX, IMAGE_PX), interpolation=cv2.INTER_AREA)
-    lit = np.clip(exposed, 0, None) * _light(shot)[..., None]
-    return _tone(lit + _sensor_noise(lit, shot.seed))
+    lit = np.clip(exposed, 0, None) * _light(shot)[..., None] * np.array(shot.balance, np.float32)
+    return tone(np.asarray(lit + shot.noise * _sensor_noise(lit, shot.seed), np.float32))
 
 
 def image_box(box: SceneBox, shot: Shot) -> tuple[int, int, int, int]:
     """Upright box in the photograph (half-open, clipped to it) around a box of the scene."""
     x0, y0, x1, y1 = box
     corners = np.array([[x0, y0, 1], [x1, y0, 1], [x1, y1, 1], [x0, y1, 1]], dtype=np.float64)
-    moved = corners @ _motion(shot).T / SCALE
+    moved = corners @ motion(shot).T / SCALE
     low = np.clip(np.floor(moved.min(axis=0)), 0, IMAGE_PX).astype(int)
     high = np.clip(np.ceil(moved.max(axis=0)), 0, IMAGE_PX).astype(int)
     return (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
 
-def _motion(shot: Shot) -> npt.NDArray[np.float64]:
+def motion(shot: Shot) -> npt.NDArray[np.float64]:
     """2x3 matrix from the scene as drawn to the scene as the camera sees it."""
     middle = (SCENE_PX - 1) / 2
     matrix = np.asarray(cv2.getRotationMatrix2D((middle, middle), shot.rotation_deg, 1.0), dtype=np.float64)
@@ -75,7 +80,7 @@ def _light(shot: Shot) -> Linear:
     axis = np.linspace(-1, 1, IMAGE_PX, dtype=np.float32)
     u, v = np.meshgrid(axis, axis)
     gradient = 1 + shot.gradient[0] * u + shot.gradient[1] * v
-    return np.asarray(shot.gain * gradient * (1 - VIGNETTE * (u * u + v * v) / 2), dtype=np.float32)
+    return np.asarray(shot.gain * gradient * (1 - shot.vignette * (u * u + v * v) / 2), dtype=np.float32)
 
 
 def _sensor_noise(light: Linear, seed: int) -> Linear:
@@ -86,7 +91,7 @@ def _sensor_noise(light: Linear, seed: int) -> Linear:
     return np.asarray(1.7 * sigma * grain, dtype=np.float32)
 
 
-def _tone(light: Linear) -> npt.NDArray[np.uint8]:
+def tone(light: Linear) -> npt.NDArray[np.uint8]:
     """Linear light to sRGB, with a soft shoulder instead of a hard clip at white."""
     knee = 0.75
     over = np.maximum(light - knee, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +22,23 @@ class Scene(NamedTuple):
     defects: tuple[tuple[str, SceneBox], ...]
 
 
+class Anatomy(NamedTuple):
+    """What other flaws of a part can be composed of, beside the two that its pictures show.
+
+    `versions` are scenes of the whole part with one thing changed everywhere ("no copper"): laid over the
+    good part inside a small shape they give a flaw with a known outline. `places` are coverages of its
+    features.
+    """
+
+    good: Linear
+    versions: Mapping[str, Linear]
+    places: Mapping[str, Linear]
+
+
 class Product(NamedTuple):
     """How to draw one part: `draw(None)` is a good one, `draw(defect)` the same part with that defect."""
 
     name: str
     defects: tuple[str, ...]
     draw: Callable[[str | None], Scene]
+    anatomy: Callable[[], Anatomy]

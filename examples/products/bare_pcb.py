@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from examples.products import Linear, Product, Scene, SceneBox
+from examples.products import Anatomy, Linear, Product, Scene, SceneBox
 from examples.surfaces import (
     Point,
     X,
@@ -39,6 +39,7 @@ GOLD = srgb(222, 184, 104)
 DRILLED = srgb(24, 22, 20)
 PRINT = srgb(228, 231, 226)
 
+BOARD = ((640.0, 640.0), 586.0, 586.0, 26.0)
 TRACK = 13
 CLEARANCE = 13
 MASK_OPENING = 6
@@ -71,10 +72,8 @@ def draw(defect: str | None) -> Scene:
     """The board, good or with one defect."""
     tracks, holes = _tracks()
     pads = _pads()
-    rings = union([disc(hole.at, hole.ring) for hole in holes])
-    copper = union([tracks, pads, rings])
-    plane = rectangle((640, 640), 560, 560, 20) * (1 - rectangle((CHIP[0], 1180), 330, 92))
-    plane = np.asarray(plane * (1 - grow(copper, CLEARANCE)), dtype=np.float32)
+    copper = union([tracks, pads, _rings(holes)])
+    plane = _plane(copper)
     boxes: list[tuple[str, SceneBox]] = []
     if defect == "open_track":
         x, y = OPEN_AT
@@ -88,11 +87,48 @@ def draw(defect: str | None) -> Scene:
         spill = [(x, y - 20), (x + 4, y - 6), (x - 3, y + 8), (x + 2, y + 20)]
         copper = union([copper, stroke(spill, 13), disc((x + 4, y - 7), 9)])
         boxes.append((defect, (x - 11, y - 16, x + 14, y + 16)))
-    board = rectangle((640, 640), 586, 586, 26)
-    return Scene(_paint(board, union([copper, plane]), pads, holes), tuple(boxes))
+    board = rectangle(*BOARD)
+    return Scene(_paint(board, union([copper, plane]), pads, holes, _print()), tuple(boxes))
 
 
-def _paint(board: Linear, metal: Linear, pads: Linear, holes: Sequence[Hole]) -> Linear:
+def anatomy() -> Anatomy:
+    """The board without tracks and planes, with copper all over, without print; and where all that is."""
+    tracks, holes = _tracks()
+    pads, ink, board = _pads(), _print(), rectangle(*BOARD)
+    islands = union([pads, _rings(holes)])
+    copper = union([tracks, islands])
+    plane = _plane(copper)
+    metal = union([copper, plane])
+    return Anatomy(
+        good=_paint(board, metal, pads, holes, ink),
+        versions={
+            "no copper": _paint(board, islands, pads, holes, ink),
+            "all copper": _paint(board, board, pads, holes, ink),
+            "no print": _paint(board, metal, pads, holes, np.zeros_like(ink)),
+        },
+        places={
+            "track": np.asarray(tracks * (1 - grow(islands, CLEARANCE)), dtype=np.float32),
+            "island": islands,
+            "pad": pads,
+            "metal": metal,
+            "plane": plane,
+            "print": ink,
+            "part": rectangle((640, 640), 560, 560, 20),
+        },
+    )
+
+
+def _rings(holes: Sequence[Hole]) -> Linear:
+    return union([disc(hole.at, hole.ring) for hole in holes])
+
+
+def _plane(copper: Linear) -> Linear:
+    """The ground plane: all over the board but around other copper and under the gold fingers."""
+    plane = rectangle((640, 640), 560, 560, 20) * (1 - rectangle((CHIP[0], 1180), 330, 92))
+    return np.asarray(plane * (1 - grow(copper, CLEARANCE)), dtype=np.float32)
+
+
+def _paint(board: Linear, metal: Linear, pads: Linear, holes: Sequence[Hole], ink: Linear) -> Linear:
     """Lay the board up as it is made: laminate, copper, mask, gold, print, drilling."""
     bare = union([pads, *(disc(hole.at, hole.ring) for hole in holes if hole.bare)])
     opening = grow(bare, MASK_OPENING)
@@ -108,7 +144,7 @@ def _paint(board: Linear, metal: Linear, pads: Linear, holes: Sequence[Hole]) ->
     shine = 1 + 0.10 * cloud(13, 120, 3) + 0.07 * cloud(14, (6, 40), 2) + 1.2 * relief(blur(bare, 2.5))
     scene = lay(scene, np.asarray(flat(GOLD) * np.clip(shine, 0.3, 1.7)[..., None], dtype=np.float32), bare)
 
-    ink = np.clip(_print() * (1 - opening) * np.clip(1.05 + 0.10 * cloud(15, 9, 2), 0, 1), 0, 1)
+    ink = np.clip(ink * (1 - opening) * np.clip(1.05 + 0.10 * cloud(15, 9, 2), 0, 1), 0, 1)
     scene = lay(scene, PRINT, np.asarray(0.92 * ink, dtype=np.float32))
     drilled = union([disc(at, 0.52 * ring, 2.5) for at, ring, _ in holes])
     seen_through = union([disc((at[0] - 2.2, at[1] - 2.8), 0.52 * ring, 2) for at, ring, _ in holes])
@@ -215,4 +251,4 @@ def _frame(centre: Point, half_width: float, half_height: float) -> Linear:
     return stroke(corners, 4)
 
 
-PRODUCT = Product("bare_pcb", ("open_track", "short"), draw)
+PRODUCT = Product("bare_pcb", ("open_track", "short"), draw, anatomy)

@@ -5,9 +5,11 @@ Defects: `missing_tablet` (an empty pocket), `contamination` (dark specks and a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from examples.products import Linear, Product, Scene, SceneBox
+from examples.products import Anatomy, Linear, Product, Scene, SceneBox
 from examples.surfaces import (
     Lamp,
     Point,
@@ -50,24 +52,51 @@ def draw(defect: str | None) -> Scene:
     """The pack, good or with one defect."""
     boxes: list[tuple[str, SceneBox]] = []
     pack = rectangle(PACK, HALF_WIDTH, HALF_HEIGHT, CORNER)
-    scene = _foil()
-    for i, pocket in enumerate(POCKETS):
-        scene = (
-            scene
-            * (1 - 0.35 * (disc(pocket, POCKET_RADIUS, 16) - disc(pocket, POCKET_RADIUS - 14, 16)))[..., None]
-        )
-        if defect == "missing_tablet" and i == EMPTY_POCKET:
-            x, y = pocket
-            boxes.append(
-                (defect, (x - TABLET_RADIUS, y - TABLET_RADIUS, x + TABLET_RADIUS, y + TABLET_RADIUS))
-            )
-            continue
-        scene = _tablet(scene, pocket, i)
+    filled = [i for i in range(len(POCKETS)) if not (defect == "missing_tablet" and i == EMPTY_POCKET)]
+    if defect == "missing_tablet":
+        x, y = POCKETS[EMPTY_POCKET]
+        boxes.append((defect, (x - TABLET_RADIUS, y - TABLET_RADIUS, x + TABLET_RADIUS, y + TABLET_RADIUS)))
+    scene = _filled(_foil(_lot()), filled)
     if defect == "contamination":
         scene, box = _dirt(scene, POCKETS[DIRTY_POCKET])
         boxes.append((defect, box))
-    scene = _plastic(np.asarray(scene, np.float32))
-    return Scene(lay(_table(pack), scene, pack), tuple(boxes))
+    return Scene(lay(_table(pack), _plastic(scene), pack), tuple(boxes))
+
+
+def anatomy() -> Anatomy:
+    """The pack without tablets, without its lot number, and with another; and where all that is."""
+    pack = rectangle(PACK, HALF_WIDTH, HALF_HEIGHT, CORNER)
+    table = _table(pack)
+    everywhere = range(len(POCKETS))
+    lot = _lot()
+
+    def packed(foil: Linear, filled: Sequence[int]) -> Linear:
+        return lay(table, _plastic(_filled(foil, filled)), pack)
+
+    return Anatomy(
+        good=packed(_foil(lot), everywhere),
+        versions={
+            "no tablets": packed(_foil(lot), ()),
+            "no print": packed(_foil(np.zeros_like(lot)), everywhere),
+            "other print": packed(_foil(_lot("LOT 8D61", "EXP 31/25")), everywhere),
+        },
+        places={
+            "part": rectangle(PACK, HALF_WIDTH - 24, HALF_HEIGHT - 24, CORNER),
+            "tablet": union([disc(pocket, TABLET_RADIUS - 6) for pocket in POCKETS]),
+            "pocket": union([disc(pocket, POCKET_RADIUS + 8) for pocket in POCKETS]),
+            "print": lot,
+        },
+    )
+
+
+def _filled(scene: Linear, filled: Sequence[int]) -> Linear:
+    """Foil with its pockets, tablets in the pockets of these numbers."""
+    for i, pocket in enumerate(POCKETS):
+        wall = disc(pocket, POCKET_RADIUS, 16) - disc(pocket, POCKET_RADIUS - 14, 16)
+        scene = np.asarray(scene * (1 - 0.35 * wall)[..., None], np.float32)
+        if i in filled:
+            scene = _tablet(scene, pocket, i)
+    return scene
 
 
 def _table(pack: Linear) -> Linear:
@@ -77,15 +106,19 @@ def _table(pack: Linear) -> Linear:
     return np.asarray(flat(TABLE) * mottled[..., None], np.float32)
 
 
-def _foil() -> Linear:
-    """Rolled aluminium: fine lines along the roll, a pressed diamond pattern, soft waves, the lot number."""
+def _lot(lot: str = "LOT 4B27", expiry: str = "EXP 08/28") -> Linear:
+    """The words pressed into the foil."""
+    return union([
+        lettering(lot, (326, 700), 34, 0.6, upward=True),
+        lettering(expiry, (326, 470), 34, 0.6, upward=True),
+    ])  # fmt: skip
+
+
+def _foil(words: Linear) -> Linear:
+    """Rolled aluminium: fine lines along the roll, a pressed diamond pattern, soft waves, pressed words."""
     diamonds = np.cos(2 * np.pi * (X + Y) / 19) * np.cos(2 * np.pi * (X - Y) / 19)
     pressed = 0.9 * diamonds.astype(np.float32) * _sealed() * (1 - rectangle((314, 520), 24, 205, 6))
     waves = 26 * cloud(53, (500, 340), 2)
-    words = union([
-        lettering("LOT 4B27", (326, 700), 34, 0.6, upward=True),
-        lettering("EXP 08/28", (326, 470), 34, 0.6, upward=True),
-    ])  # fmt: skip
     height = np.asarray(pressed + waves - 4.5 * blur(words, 1.0), np.float32)
     slope_x, slope_y = -relief(height, (1, 0)), -relief(height, (0, 1))
     light = np.zeros_like(slope_x)
@@ -160,4 +193,4 @@ def _dirt(scene: Linear, pocket: Point) -> tuple[Linear, SceneBox]:
     return scene, (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
 
 
-PRODUCT = Product("blister_pack", ("missing_tablet", "contamination"), draw)
+PRODUCT = Product("blister_pack", ("missing_tablet", "contamination"), draw, anatomy)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from examples.camera import SCENE_PX
-from examples.products import Linear, Product, Scene, SceneBox
+from examples.products import Anatomy, Linear, Product, Scene, SceneBox
 from examples.surfaces import (
     Lamp,
     Point,
@@ -28,6 +28,7 @@ from examples.surfaces import (
     shadow,
     srgb,
     stroke,
+    union,
 )
 
 CENTRE: Point = (640, 634)
@@ -48,7 +49,7 @@ GROOVE_WEIGHTS = np.hanning(17)[1:-1] / np.hanning(17).sum()
 
 def draw(defect: str | None) -> Scene:
     """The flange, good or with one defect."""
-    radius = np.hypot(X - CENTRE[0], Y - CENTRE[1])
+    radius = _radius()
     outline = disc(CENTRE, RIM, 2)
     scene = _felt(outline)
     part = _metal(radius)
@@ -63,6 +64,34 @@ def draw(defect: str | None) -> Scene:
         scene, box = _chip(scene, outline)
         boxes.append((defect, box))
     return Scene(scene, tuple(boxes))
+
+
+def anatomy() -> Anatomy:
+    """The flange before it was drilled, the felt without it, broken steel; and where the metal is."""
+    radius, outline = _radius(), disc(CENTRE, RIM, 2)
+    bore = disc(CENTRE, BORE, 2)
+    plain = _metal(radius)
+    felt = _felt(outline)
+    drilled = union([disc(centre, BOLT_BEVEL, 2) for centre in _bolt_centres()])
+    ring = np.asarray(outline * (1 - bore), np.float32)
+    return Anatomy(
+        good=_bore(lay(felt, _drill(plain), outline)),
+        versions={
+            "not drilled": _bore(lay(felt, plain, outline)),
+            "felt": _felt(np.zeros_like(outline)),
+            "fracture": _fracture(),
+        },
+        places={
+            "part": ring,
+            "face": np.asarray(ring * (1 - drilled), np.float32),
+            "rim": np.asarray(outline - disc(CENTRE, FACE, 2), np.float32),
+            "hole": drilled,
+        },
+    )
+
+
+def _radius() -> Linear:
+    return np.asarray(np.hypot(X - CENTRE[0], Y - CENTRE[1]), np.float32)
 
 
 def _felt(outline: Linear) -> Linear:
@@ -172,13 +201,7 @@ def _chip(scene: Linear, outline: Linear) -> tuple[Linear, SceneBox]:
                        (x + 26, y - 34), (x + 14, y - 60), (x - 60, y - 60)])  # fmt: skip
     broken = polygon([(x - 70, y + 46), (x - 22, y + 50), (x + 8, y + 36), (x + 32, y + 16), (x + 28, y - 8),
                       (x + 44, y - 36), (x + 26, y - 74), (x - 70, y - 60)])  # fmt: skip
-    grain = (
-        0.16
-        + 0.10 * cloud(41, 12, 3)
-        + 0.25 * relief(np.asarray(3 * blur(cloud(42, 16, 3), 1.2), np.float32))
-    )
-    fracture = flat(srgb(176, 176, 178)) * np.clip(grain, 0.02, 0.8)[..., None]
-    scene = lay(scene, np.asarray(fracture, np.float32), np.asarray(blur(broken, 1) * outline, np.float32))
+    scene = lay(scene, _fracture(), np.asarray(blur(broken, 1) * outline, np.float32))
     left = np.asarray(outline * (1 - missing), np.float32)
     scene = lay(scene, _felt(left), np.asarray(missing, np.float32))
     touched = np.argwhere(outline * np.maximum(missing, broken) > 0.5)
@@ -187,4 +210,14 @@ def _chip(scene: Linear, outline: Linear) -> tuple[Linear, SceneBox]:
     return scene, (float(x0), float(y0), float(x1 + 1), float(y1 + 1))
 
 
-PRODUCT = Product("machined_flange", ("scratch", "chipped_edge"), draw)
+def _fracture() -> Linear:
+    """Broken steel: rough and grainy."""
+    grain = (
+        0.16
+        + 0.10 * cloud(41, 12, 3)
+        + 0.25 * relief(np.asarray(3 * blur(cloud(42, 16, 3), 1.2), np.float32))
+    )
+    return np.asarray(flat(srgb(176, 176, 178)) * np.clip(grain, 0.02, 0.8)[..., None], np.float32)
+
+
+PRODUCT = Product("machined_flange", ("scratch", "chipped_edge"), draw, anatomy)
