@@ -58,8 +58,7 @@ def knowledge(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bench(data_dir):
-    experts = {"pair": PairExpert(), "patchcore": PatchCoreExpert(EmbeddedBackbone(data_dir / "models"))}
-    return ExpertBench(experts, IMAGES)
+    return ExpertBench([PairExpert(), PatchCoreExpert(EmbeddedBackbone(data_dir / "models"))], IMAGES)
 
 
 @pytest.fixture

@@ -9,7 +9,28 @@ import pytest
 from graphs.inspection.model_planner import ModelPlanner
 from graphs.inspection.plan import Situation, catalogue, plan_by_policy
 from tools.errors import VlmInvalid
+from tools.experts.bench import ExpertOffer
 from tools.vlm.scripted import ScriptedModel
+
+
+def offer(name, *, needs_normals=True, obstacle=None):
+    return ExpertOffer(
+        name=name,
+        purpose=f"measure by {name}",
+        requirement="",
+        needs_normals=needs_normals,
+        obstacle=obstacle,
+    )
+
+
+OFFERS = (
+    offer("pair"),
+    offer("patchcore"),
+    offer("anomalydino", obstacle="no DINOv2 weights: hf download them"),
+    offer("anomalyclip", needs_normals=False, obstacle="no CLIP weights: hf download them"),
+    offer("winclip", needs_normals=False),
+    offer("other"),
+)
 
 
 def situation(**changes):
@@ -18,7 +39,7 @@ def situation(**changes):
         "library": False,
         "knowledge": True,
         "product": "bare_pcb",
-        "experts": ("pair", "patchcore", "other"),
+        "experts": OFFERS,
         "expert_choice": "auto",
         "reasoner": "vlm:test",
         "reasoner_sees": True,
@@ -44,10 +65,18 @@ def test_with_a_template_everything_is_done():
     assert plan.experts == ("pair", "patchcore")
 
 
+def reasons_of(plan):
+    return {entry.step: entry.reason for entry in plan.steps}
+
+
 def test_every_step_left_out_has_its_reason():
-    plan = plan_by_policy(situation(templates=0, knowledge=False, reasoner="evidence", reasoner_sees=False))
+    plan = plan_by_policy(
+        situation(templates=0, experts=OFFERS[:4], knowledge=False, reasoner="evidence", reasoner_sees=False)
+    )
     assert taken(plan) == ["reason"]
-    reasons = {entry.step: entry.reason for entry in plan.steps}
+    reasons = reasons_of(plan)
+    assert "cannot run here: no CLIP weights" in reasons["measure:anomalyclip"]
+    assert reasons["annotate"] == "nothing is measured"
     assert "no template was given" in reasons["measure:pair"]
     assert reasons["recall_knowledge"] == "switched off"
     assert "sees no pictures" in reasons["look_closer"]
@@ -55,6 +84,33 @@ def test_every_step_left_out_has_its_reason():
 
 def test_a_folder_of_good_images_stands_in_for_a_template():
     assert taken(plan_by_policy(situation(templates=0, library=True)))[0] == "recall_templates"
+
+
+def test_an_expert_that_lacks_its_weights_is_passed_over_and_says_what_it_lacks():
+    plan = plan_by_policy(situation())
+    assert "anomalydino" not in plan.experts
+    assert "no DINOv2 weights: hf download them" in reasons_of(plan)["measure:anomalydino"]
+
+
+def test_where_the_weights_are_the_better_unaligned_expert_goes_first():
+    offers = (*OFFERS[:2], offer("anomalydino"))
+    assert plan_by_policy(situation(experts=offers)).experts == ("pair", "anomalydino", "patchcore")
+
+
+def test_without_any_good_part_an_expert_that_needs_none_measures():
+    plan = plan_by_policy(situation(templates=0))
+    assert plan.experts == ("winclip",)
+    assert "it needs none" in reasons_of(plan)["measure:winclip"]
+    assert "annotate" in taken(plan)
+
+
+def test_a_chosen_expert_without_weights_is_tried_so_that_its_refusal_is_heard():
+    assert plan_by_policy(situation(expert_choice="anomalydino")).experts == ("anomalydino",)
+
+
+def test_a_product_on_record_is_the_reason_for_its_good_images():
+    plan = plan_by_policy(situation(templates=0, library=True, profile=24))
+    assert "24 good image(s)" in reasons_of(plan)["recall_templates"]
 
 
 def test_a_chosen_expert_measures_alone():
