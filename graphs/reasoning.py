@@ -49,6 +49,7 @@ class Evidence:
     """Everything that a reasoner may look at. Lives in memory for one step; never in a graph's state.
 
     `reference` is the good image warped into the query's frame where an expert aligned it, else as it is.
+    `roi` says whether only a region of interest counts; what lies outside is then grey in every picture.
     `overlay` is given in the anomalous zone only. `known_defects` are the product's documented defects, empty
     where no document speaks of it. `attempt` counts from 1 and rises with each retry.
     """
@@ -61,6 +62,7 @@ class Evidence:
     passages: tuple[KnowledgePassage, ...]
     product: str | None
     known_defects: tuple[Defect, ...] = ()
+    roi: bool = False
     attempt: int = 1
 
 

@@ -21,6 +21,8 @@ Inside: TypeAlias = npt.NDArray[np.bool_]
 ASPECT_TOLERANCE: Final = 0.02
 """A mask may differ so much from its image in the ratio of the sides: the rounding of a reduced copy."""
 
+_GREY: Final = 128
+
 
 @dataclass(frozen=True, eq=False)
 class Mask:
@@ -76,6 +78,13 @@ class Mask:
         )
         found: Inside = shares >= min(0.5, float(shares.max()) or 1.0)
         return found
+
+    def faded(self, image: Pixels, *, left: float = 0.0) -> Pixels:
+        """The image with what does not count turned grey; `left` of its contrast there (0..1) stays."""
+        inside = self.sized(*image.shape[:2])
+        shown = image.copy()
+        shown[~inside] = np.rint(_GREY + left * (shown[~inside].astype(np.float32) - _GREY))
+        return shown
 
 
 def mask_for(image: ImageRef, source: Box | ImageRef, images: ImageStore) -> Mask:

@@ -6,12 +6,11 @@ import asyncio
 
 from graphs.inspection.decide import decide as decide_by_rule
 from graphs.inspection.judgement import places_to_look
-from graphs.inspection.perceive import PROMPT_OVERLAY, aligned_reference
+from graphs.inspection.perceive import PROMPT_OVERLAY, in_scope, reference_at_hand
 from graphs.inspection.plan import REASON
 from graphs.inspection.step import Outcome, Visit
 from graphs.reasoning import CloseView, Evidence, Opinion
 from knowledge_base.schema import Defect
-from tools.types import Pixels
 from tools.zoom import crop_box, side_by_side
 
 
@@ -47,7 +46,8 @@ def _next_view(visit: Visit) -> CloseView:
     place = places_to_look(reading, state.opinions)[state.looks]
     reference = reference_at_hand(visit)
     box = crop_box(place, state.request.image.width_px, state.request.image.height_px)
-    picture = side_by_side(images.pixels(state.request.image), reference, box)
+    query = in_scope(visit, images.pixels(state.request.image))
+    picture = side_by_side(query, reference, box)
     return CloseView(
         number=state.looks + 1,
         picture=picture,
@@ -83,23 +83,16 @@ def gather_evidence(visit: Visit) -> Evidence:
     leading = state.measurements.leading
     return Evidence(
         image=state.request.image,
-        query=tools.images.pixels(state.request.image),
+        query=in_scope(visit, tools.images.pixels(state.request.image)),
         reference=reference_at_hand(visit),
         reading=leading.reading if leading else None,
         overlay=tools.artifacts.image(PROMPT_OVERLAY) if tools.artifacts.has(PROMPT_OVERLAY) else None,
         passages=state.recalled.passages,
         product=state.recalled.product or state.request.product,
         known_defects=known_defects(visit),
+        roi=state.request.roi is not None,
         attempt=visit.attempt,
     )
-
-
-def reference_at_hand(visit: Visit) -> Pixels | None:
-    """A good part to compare with, aligned if an expert aligned it; None if there is none."""
-    if (aligned := aligned_reference(visit)) is not None:
-        return aligned
-    references = visit.state.request.templates or visit.state.recalled_templates
-    return visit.tools.images.pixels(references[0]) if references else None
 
 
 def known_defects(visit: Visit) -> tuple[Defect, ...]:

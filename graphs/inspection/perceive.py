@@ -11,9 +11,9 @@ from graphs.report import Fault
 from tools.errors import ExpertError, ViewMismatch
 from tools.experts.base import Scope
 from tools.heatmap import heat_limits
-from tools.masks import mask_for
+from tools.masks import Mask, mask_for
 from tools.overlay import draw
-from tools.types import ImageRef, Measurement, Pixels
+from tools.types import Box, ImageRef, Measurement, Pixels
 from tools.zoom import crop_box, side_by_side
 
 SMALLEST_SIDE_PX = 32
@@ -21,6 +21,9 @@ SMALLEST_SIDE_PX = 32
 
 FLAT_BELOW = 1.0
 """Standard deviation in grey levels under which a picture is blank: lens cap, overexposure, empty export."""
+
+FADED = 0.3
+"""Contrast that people are left outside the region of interest, so that they see where they are."""
 
 PROMPT_OVERLAY = "prompt-overlay"
 """The overlay as the model is shown it: the strongest regions only."""
@@ -75,7 +78,7 @@ def annotate(visit: Visit) -> Outcome:
     if measured is None:
         return Outcome({}, "nothing was measured, so that nothing is drawn")
     reading, request = measured.reading, state.request
-    query = tools.images.pixels(request.image)
+    query = in_scope(visit, tools.images.pixels(request.image), left=FADED)
     map_values = tools.artifacts.map(measured.map_name)
     limits = heat_limits(reading.calibration)
     legend = f"{reading.expert} {reading.score:.2f} (threshold {reading.threshold:.2f}): {reading.zone}"
@@ -94,7 +97,7 @@ def annotate(visit: Visit) -> Outcome:
     pictures = {"heatmap": draw(query, (), "heatmap", map_values=map_values, limits=limits, legend=legend)}
     if reading.zone != "normal":
         pictures["overlay"] = marked()
-        reference = aligned_reference(visit)
+        reference = reference_at_hand(visit, left=FADED)
         for number, region in enumerate(reading.regions[:MARKED_REGIONS], start=1):
             box = crop_box(region.box, request.image.width_px, request.image.height_px)
             pictures[f"crop_{number}"] = side_by_side(query, reference, box)
@@ -105,23 +108,33 @@ def annotate(visit: Visit) -> Outcome:
     return Outcome({"pictures": tuple(pictures)}, ", ".join(pictures))
 
 
-def aligned_reference(visit: Visit) -> Pixels | None:
-    """The good part as the query can best be compared with it; None where nothing was measured."""
-    measured = visit.state.measurements.leading
-    if measured is None:
-        return None
-    if measured.aligned_reference_name is not None:
-        return visit.tools.artifacts.image(measured.aligned_reference_name)
-    return visit.tools.images.pixels(measured.reference) if measured.reference else None
+def reference_at_hand(visit: Visit, *, left: float = 0.0) -> Pixels | None:
+    """A good part as the query can best be compared with it, aligned if an expert did; None if there is none.
+
+    `left` is the share of contrast that stays outside the region of interest.
+    """
+    state, tools = visit.state, visit.tools
+    measured = state.measurements.leading
+    if measured is not None and measured.aligned_reference_name is not None:
+        return in_scope(visit, tools.artifacts.image(measured.aligned_reference_name), left=left)
+    given = state.request.templates or state.recalled_templates
+    reference = measured.reference if measured else next(iter(given), None)
+    return in_scope(visit, tools.images.pixels(reference), left=left) if reference else None
+
+
+def in_scope(visit: Visit, picture: Pixels, *, left: float = 0.0) -> Pixels:
+    """A picture with what lies outside the region of interest turned grey; itself where all of it counts."""
+    roi = _mask(visit, visit.state.request.roi)
+    return roi.faded(picture, left=left) if roi else picture
 
 
 def _scope(visit: Visit) -> Scope:
-    request, images = visit.state.request, visit.tools.images
-    roi, truth = (
-        mask_for(request.image, source, images) if source is not None else None
-        for source in (request.roi, request.truth)
-    )
-    return Scope(roi=roi, product=request.product, truth=truth)
+    request = visit.state.request
+    return Scope(roi=_mask(visit, request.roi), product=request.product, truth=_mask(visit, request.truth))
+
+
+def _mask(visit: Visit, source: Box | ImageRef | None) -> Mask | None:
+    return mask_for(visit.state.request.image, source, visit.tools.images) if source is not None else None
 
 
 def _keep(visit: Visit, measurement: Measurement, reference: ImageRef | None) -> Measured:

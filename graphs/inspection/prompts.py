@@ -40,6 +40,8 @@ FINDINGS = (
     "Then sum up in one sentence."
 )
 
+ROI = "What is plain grey in these pictures is not to be judged; only the rest counts."
+
 MARKED_REGIONS = 3
 """Regions on the overlay that a model is shown; more of them distract."""
 
@@ -67,6 +69,8 @@ def opening(evidence: Evidence) -> list[Message]:
     if evidence.reference is not None:
         parts += [TextPart("A good part, to compare with:"), ImagePart(evidence.reference, "reference")]
     parts += [TextPart("The query image, to inspect:"), ImagePart(evidence.query, "query")]
+    if evidence.roi:
+        parts.append(TextPart(ROI))
     parts += _measured(evidence)
     return [Message("system", (TextPart(SYSTEM),)), Message("user", tuple(parts))]
 
