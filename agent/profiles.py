@@ -23,7 +23,7 @@ PICTURES = "images"
 
 
 class Record(Value):
-    """What the record of one product says; `images` are in the order in which they came."""
+    """What the record of one product says; `images` are file names, in the order in which they came."""
 
     format: int = 1
     product: str
@@ -70,10 +70,8 @@ class Profiles:
             return ()
         except (OSError, ValidationError) as error:
             raise UsageError(f"{file} is damaged; delete {file.parent} and add the images again") from error
-        return tuple(
-            image.model_copy(update={"path": str(self.folder(product) / Path(image.path).name)})
-            for image in record.images
-        )
+        folder = self.folder(product)
+        return tuple(_with_path(image, str(folder / Path(image.path).name)) for image in record.images)
 
     def folder(self, product: str) -> Path:
         """Where the good images of a product are kept."""
@@ -106,14 +104,14 @@ class Profiles:
                 seen.add(image.sha256)
                 kept = folder / f"{image.sha256[:16]}{file.suffix.lower()}"
                 write_atomically(kept, file.read_bytes())
-                added.append(image.model_copy(update={"path": kept.name}))
+                added.append(_with_path(image, str(kept)))
             if not known and not added:
                 why = faults[0].message if faults else "no file was given"
                 raise UsageError(f"no good image of {product!r} could be added: {why}")
-            record = Record(product=product, images=(*known, *added))
+            named = tuple(_with_path(image, Path(image.path).name) for image in (*known, *added))
+            record = Record(product=product, images=named)
             write_atomically(folder.parent / RECORD, record.model_dump_json(indent=1).encode())
-        on_disk = self.images_of(product)
-        return Addition(slug(product), known, on_disk[len(known) :], repeated, tuple(faults))
+        return Addition(slug(product), known, tuple(added), repeated, tuple(faults))
 
     def remove(self, product: str) -> int:
         """Forget a product; returns how many images it had.
@@ -129,6 +127,10 @@ class Profiles:
         (folder / RECORD).unlink()  # first, so that a half-removed product is none
         shutil.rmtree(folder)
         return count
+
+
+def _with_path(image: ImageRef, path: str) -> ImageRef:
+    return image.model_copy(update={"path": path})
 
 
 def slug(product: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import Field, FiniteFloat, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     sensitivity: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="how soon a part is suspicious: at 2 the limits lie half as far from good parts"
     )
-    threshold: float | None = Field(
+    threshold: FiniteFloat | None = Field(
         None, description="raw score from which a part is anomalous, in place of the calibrated one"
     )
     backbone: str = Field(
