@@ -99,6 +99,7 @@ def anatomy() -> Anatomy:
     copper = union([tracks, islands])
     plane = _plane(copper)
     metal = union([copper, plane])
+    inside = rectangle((640, 640), 560, 560, 20)
     return Anatomy(
         good=_paint(board, metal, pads, holes, ink),
         versions={
@@ -112,8 +113,9 @@ def anatomy() -> Anatomy:
             "pad": pads,
             "metal": metal,
             "plane": plane,
+            "clearance": np.asarray(inside * (1 - grow(metal, 1)), dtype=np.float32),
             "print": ink,
-            "part": rectangle((640, 640), 560, 560, 20),
+            "part": inside,
         },
     )
 

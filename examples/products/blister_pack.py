@@ -73,6 +73,8 @@ def anatomy() -> Anatomy:
     def packed(foil: Linear, filled: Sequence[int]) -> Linear:
         return lay(table, _plastic(_filled(foil, filled)), pack)
 
+    inside = rectangle(PACK, HALF_WIDTH - 24, HALF_HEIGHT - 24, CORNER)
+    pockets = union([disc(pocket, POCKET_RADIUS + 8) for pocket in POCKETS])
     return Anatomy(
         good=packed(_foil(lot), everywhere),
         versions={
@@ -81,9 +83,9 @@ def anatomy() -> Anatomy:
             "other print": packed(_foil(_lot("LOT 8D61", "EXP 31/25")), everywhere),
         },
         places={
-            "part": rectangle(PACK, HALF_WIDTH - 24, HALF_HEIGHT - 24, CORNER),
+            "part": inside,
+            "foil": np.asarray(inside * (1 - union([pockets, lot])), np.float32),
             "tablet": union([disc(pocket, TABLET_RADIUS - 6) for pocket in POCKETS]),
-            "pocket": union([disc(pocket, POCKET_RADIUS + 8) for pocket in POCKETS]),
             "print": lot,
         },
     )
