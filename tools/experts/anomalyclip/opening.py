@@ -1,0 +1,43 @@
+"""From the two files to a model on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tools.errors import ExpertUnavailable
+from tools.experts.anomalyclip.clip import Clip
+from tools.experts.anomalyclip.clip_files import load_clip
+from tools.experts.anomalyclip.model import AnomalyClip
+from tools.experts.anomalyclip.prompt_files import read_checkpoint
+from tools.experts.anomalyclip.settings import Recipe
+
+
+def open_model(weights: Path, prompts: Path, device: str = "auto") -> AnomalyClip:
+    """The model of both files; prompts of ours bring their recipe, published ones have the paper's.
+
+    Raises:
+        ExpertUnavailable: a file is missing, damaged or of another model, or the device is not there.
+    """
+    clip = load_clip(weights)
+    checkpoint = read_checkpoint(prompts, clip)
+    recipe = checkpoint.card.recipe if checkpoint.card else Recipe.published(clip.shape)
+    clip = on_device(clip, device)
+    with torch.no_grad():
+        texts = checkpoint.prompts.to(clip.text_projection.device).texts(clip)
+    return AnomalyClip(clip, texts, recipe)
+
+
+def on_device(clip: Clip, device: str) -> Clip:
+    """The CLIP on "cpu", "cuda", or with "auto" on a GPU where there is one.
+
+    Raises:
+        ExpertUnavailable: there is no such device.
+    """
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        return clip.to(chosen)
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).splitlines()[0]
+        raise ExpertUnavailable(f"the model cannot run on {chosen!r} ({said}); choose cpu") from error

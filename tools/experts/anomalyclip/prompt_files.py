@@ -1,0 +1,217 @@
+"""Learnt prompts from and to a file: the published checkpoints, and our own with a card of their making.
+
+Our own file is one safetensors file, so that prompts, the optimiser's memory and the card are replaced
+together or not at all; the card stands in its metadata and, for people, in a JSON file beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+from pydantic import Field, FiniteFloat, ValidationError
+from torch import Tensor
+
+from tools.atomic import write_atomically
+from tools.errors import ExpertUnavailable
+from tools.experts.anomalyclip.clip import Clip
+from tools.experts.anomalyclip.clip_files import read_tensors
+from tools.experts.anomalyclip.prompts import DAMAGED_WORDS, GOOD_WORDS, START, Prompts
+from tools.experts.anomalyclip.settings import Recipe
+from tools.types import Value
+
+PROMPTS_NAME: Final = "prompts.safetensors"
+CARD_NAME: Final = "prompts.json"
+
+_CARD: Final = "card"
+_MEMORY: Final = "adam."
+_MOST_BYTES: Final = 256 * 2**20
+_WORDS_TOLERANCE: Final = 2e-3
+"""Of the embeddings of the fixed words: published checkpoints can keep them as float16."""
+
+
+class EpochLosses(Value):
+    """Mean losses of an epoch: `image` of the whole pictures, `pixels` of the maps before its weight."""
+
+    image: FiniteFloat
+    pixels: FiniteFloat
+
+
+class DataFacts(Value):
+    """What prompts were learnt from. `sha256` is over names, kinds and bytes of all pictures and masks."""
+
+    layout: str
+    pictures: int
+    damaged: int
+    sha256: str
+
+
+class Card(Value):
+    """How a file of prompts was made; enough to go on learning, and to judge what it is good for."""
+
+    format: Literal[1] = 1
+    method: Literal["anomalyclip"] = "anomalyclip"
+    source: str = "Zhou et al., ICLR 2024, arXiv 2310.18961"
+    base: str
+    base_sha256: str
+    base_fingerprint: str
+    side_px: int
+    layers: tuple[int, ...]
+    alike_blocks: int
+    data: DataFacts
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    pixel_weight: float
+    seed: int
+    steps: int = 0
+    losses: tuple[EpochLosses, ...] = ()
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the prompts must be read with."""
+        return Recipe(self.side_px, self.layers, self.alike_blocks)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """What the optimiser remembers of each parameter, by name: means of gradients and of their squares."""
+
+    mean: Mapping[str, Tensor]
+    square: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Prompts as they came from a file, with their card and the optimiser's memory where it has them."""
+
+    prompts: Prompts
+    card: Card | None = None
+    adam: Adam | None = None
+
+
+def read_checkpoint(path: Path, clip: Clip) -> Checkpoint:
+    """Prompts of a file, ours or published.
+
+    Raises:
+        ExpertUnavailable: the file is missing, damaged, no such file, or made for another CLIP.
+    """
+    tensors = read_tensors(path, most_bytes=_MOST_BYTES)
+    if path.suffix == ".safetensors":
+        checkpoint = _own(path, tensors)
+        card = checkpoint.card
+        if card and card.base_fingerprint != clip.fingerprint:
+            raise ExpertUnavailable(
+                f"the prompts in {path} were learnt on other weights ({card.base}, file sha256 "
+                f"{card.base_sha256[:12]}…); use those, or learn prompts on the ones at hand"
+            )
+        if card:
+            try:
+                card.recipe.check(clip.shape)
+            except ValueError as error:
+                raise ExpertUnavailable(f"the card in {path} cannot be followed: {error}") from error
+    else:
+        checkpoint = _published(path, tensors, clip)
+    if not all(bool(torch.isfinite(tokens).all()) for tokens in checkpoint.prompts.parameters()):
+        raise ExpertUnavailable(f"the prompts in {path} hold NaN or infinity; learn or download them again")
+    checkpoint.prompts.check(clip)
+    return checkpoint
+
+
+def write_checkpoint(folder: Path, prompts: Prompts, card: Card, adam: Adam) -> Path:
+    """Keep prompts in a folder, in place of what it kept before; a crash leaves the old or the new, whole.
+
+    Returns:
+        The file that AGENT_ANOMALYCLIP_PROMPTS may name.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: _plain(tensor) for name, tensor in prompts.state_dict().items()}
+    tensors |= {f"{_MEMORY}mean.{name}": _plain(tensor) for name, tensor in adam.mean.items()}
+    tensors |= {f"{_MEMORY}square.{name}": _plain(tensor) for name, tensor in adam.square.items()}
+    said = card.model_dump_json(indent=1)
+    write_atomically(folder / PROMPTS_NAME, save(tensors, metadata={_CARD: said}))
+    write_atomically(folder / CARD_NAME, said.encode())
+    return folder / PROMPTS_NAME
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous()
+
+
+def _own(path: Path, tensors: Mapping[str, Tensor]) -> Checkpoint:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        said = (file.metadata() or {}).get(_CARD)
+    try:
+        card = Card.model_validate_json(said or "")
+        prompts = _prompts(tensors, "good", "damaged", "deep.")
+    except (ValidationError, KeyError) as error:
+        what = str(error).splitlines()[0]
+        raise ExpertUnavailable(f"{path} holds no prompts with a card of this program ({what})") from error
+    memory = [
+        {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+        for start in (f"{_MEMORY}mean.", f"{_MEMORY}square.")
+    ]
+    return Checkpoint(prompts, card, Adam(*memory) if all(memory) else None)
+
+
+def _published(path: Path, tensors: Mapping[str, Tensor], clip: Clip) -> Checkpoint:
+    """A checkpoint of the authors: {"prompt_learner": ...}; each prompt has shape (1, 1, tokens, width).
+
+    It also keeps the embeddings of the fixed words, which tell whether it was learnt on this CLIP, and
+    `compound_prompt_projections`, which their code never uses.
+    """
+    try:
+        prompts = _prompts(tensors, "ctx_pos", "ctx_neg", "compound_prompts_text.")
+        prompts.check(clip)
+        told = [
+            (tensors["token_prefix_pos"].reshape(-1, clip.shape.text_width), (START,)),
+            (tensors["token_suffix_pos"].reshape(-1, clip.shape.text_width), GOOD_WORDS),
+            (tensors["token_suffix_neg"].reshape(-1, clip.shape.text_width), DAMAGED_WORDS),
+        ]
+    except (KeyError, RuntimeError) as error:
+        raise ExpertUnavailable(
+            f"{path} is no checkpoint of AnomalyCLIP (it lacks {str(error).splitlines()[0]}); "
+            "give an epoch_N.pth of the authors or a prompts.safetensors of this program"
+        ) from error
+    for embedded, words in told:
+        expected = clip.token_embedding(torch.tensor(words))
+        found = embedded[: len(words)].float()
+        if found.shape != expected.shape or not torch.allclose(found, expected, atol=_WORDS_TOLERANCE):
+            raise ExpertUnavailable(
+                f"the prompts in {path} were learnt on another CLIP than the one at hand "
+                "(the published ones on OpenAI's ViT-L/14@336px)"
+            )
+    return Checkpoint(prompts)
+
+
+def _prompts(tensors: Mapping[str, Tensor], good: str, damaged: str, deep: str) -> Prompts:
+    """Prompts from tensors under these names; leading dimensions of 1 are taken off.
+
+    Raises:
+        KeyError: one is not there.
+    """
+    numbers = sorted(int(name[len(deep) :]) for name in tensors if _is_numbered(name, deep))
+    if numbers != list(range(len(numbers))):
+        raise KeyError(f"{deep}{len(numbers)}")
+    found = [tensors[good], tensors[damaged], *(tensors[f"{deep}{number}"] for number in numbers)]
+    flat = [tensor.float().reshape(tensor.shape[-2:]) if _is_stack(tensor) else None for tensor in found]
+    if any(tokens is None for tokens in flat):
+        raise KeyError("prompts of shape (tokens, width)")
+    first, second, *rest = (tokens for tokens in flat if tokens is not None)
+    return Prompts(first, second, rest)
+
+
+def _is_numbered(name: str, start: str) -> bool:
+    return name.startswith(start) and name[len(start) :].isdecimal()
+
+
+def _is_stack(tensor: Tensor) -> bool:
+    return tensor.ndim >= 2 and tensor.numel() > 0 and tensor.shape[-2] * tensor.shape[-1] == tensor.numel()
