@@ -38,8 +38,9 @@ LEAST_CONTRAST: Final = 30
 EXTENT: Final = 0.35
 """A flaw reaches to where the part differs by this share of the flaw's own strength (or by 14 levels)."""
 
-LEAST_WEIGHT: Final = 1500 * SCALE**2
-"""Contrast times area, in grey levels x scene pixels: what is small must be strong to be seen."""
+LEAST_VISIBLE: Final = 300 * SCALE
+"""Contrast times the root of the area, in grey levels x scene pixels: what is small must be strong to be seen
+(by Rose's model of vision, the ratio of a patch's signal to the noise that lies over it)."""
 
 APART_PX: Final = 28
 """Least distance of two flaws, scene pixels: 14 in the photograph."""
@@ -114,7 +115,7 @@ def _visible(before: Linear, after: Linear) -> Mask | None:
     large = [1 + i for i in range(count - 1) if areas[i] >= 0.04 * areas.sum()]
     kept = np.isin(labels, large)
     contrast = float(np.percentile(change[kept], 55))
-    if contrast < LEAST_CONTRAST or contrast * float(kept.sum()) < LEAST_WEIGHT:
+    if contrast < LEAST_CONTRAST or contrast * float(kept.sum()) ** 0.5 < LEAST_VISIBLE:
         return None
     inner = before.shape[0] - 4, before.shape[1] - 4
     if kept[:4].any() or kept[:, :4].any() or kept[inner[0] :].any() or kept[:, inner[1] :].any():
@@ -321,6 +322,7 @@ def smear(scene: Linear, anatomy: Anatomy, rng: Rng) -> Drawn | None:
     window = around(at, 110)
     path = curve(at, rng.uniform(0, 2 * np.pi), rng.uniform(24, 60), rng.normal(0, 0.5), rng)
     ink = line(window, path, rng.uniform(8, 14)) * np.clip(0.9 + 0.1 * grain(window, 3, rng), 0, 1)
+    ink = ink * anatomy.places["part"][window.slices]
     return Drawn(window, _lay(scene[window.slices], srgb(228, 231, 226), np.asarray(ink * 0.92, np.float32)))
 
 

@@ -1,13 +1,14 @@
 """How well an expert finds random flaws on drawn parts and leaves good ones alone, under photographic stress.
 
     python benchmarks/stress.py [--expert pair] [--stress NAME ...] [--count N] [--seed N] [--save DIR]
-                                [--normals N] [--templates N] [--products NAME ...] [--margin PX]
+                                [--normals N] [--templates N] [--products NAME ...]
 
 For each of the three example products, parts with one to four random flaws of several types and as many good
 ones are drawn, photographed under each stress, and read by an expert that was fitted on a photograph of a
 good part, taken under the same stress with conditions of its own. Marks are the exact boxes of what differs
-visibly from the good part, or larger by `--margin` on every side, as inspectors draw them (DeepPCB's are
-larger by about 7 px). Every figure follows from the seed.
+visibly from the good part; "loose" marks are larger by 7 px on every side, about as inspectors draw them (in
+DeepPCB, say), so that one may tell boxes in the wrong place from boxes of another custom. Every figure
+follows from the seed.
 """
 
 # ruff: noqa: E402 - beside this file lies one with the name of a standard module, which its folder must not hide
@@ -21,9 +22,7 @@ sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry).re
 
 import argparse
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -31,66 +30,16 @@ import numpy as np
 from benchmarks.conditions import STRESSES, Picture, taken
 from benchmarks.flaws import MAKERS, Flaw, flawed
 from benchmarks.retakes import Retakes
-from benchmarks.scoring import OVERLAPS, Tally, auroc
 from benchmarks.sheets import Album
-from benchmarks.tables import table
-from examples.camera import IMAGE_PX
+from benchmarks.stress_tables import Row, Rows, by_kind, by_stress
 from examples.products import Anatomy, Linear, Product
 from examples.render import PRODUCTS
 from tools.errors import ViewMismatch
 from tools.experts.base import Expert, FittedExpert
-from tools.geometry import clip_box
-from tools.types import Box, Measurement
+from tools.types import Measurement
 
 EXPERTS = ("pair", "patchcore")
 MOST_FLAWS = 4
-
-Rows = dict[tuple[str, str], "Row"]
-"""By stress and product."""
-
-
-@dataclass
-class Row:
-    """What came of the pictures of one product under one stress, or of several such rows together.
-
-    Zones count readings, "refused" those that an expert took for another view; scores are shares of the
-    threshold.
-    """
-
-    tally: Tally = field(default_factory=Tally)
-    good: Counter[str] = field(default_factory=Counter)
-    defective: Counter[str] = field(default_factory=Counter)
-    good_scores: list[float] = field(default_factory=list)
-    defective_scores: list[float] = field(default_factory=list)
-
-    @classmethod
-    def together(cls, rows: Iterable[Row]) -> Row:
-        """All that these rows counted."""
-        whole = cls()
-        for row in rows:
-            whole.tally.include(row.tally)
-            whole.good.update(row.good)
-            whole.defective.update(row.defective)
-            whole.good_scores += row.good_scores
-            whole.defective_scores += row.defective_scores
-        return whole
-
-    def count(self, picture: Picture, measured: Measurement | None, margin_px: int) -> None:
-        """Count one reading; None: the expert refused the picture."""
-        zones = self.defective if picture.marks else self.good
-        zones["refused" if measured is None else measured.reading.zone] += 1
-        boxes = [] if measured is None else [region.box for region in measured.reading.regions]
-        if picture.marks:
-            self.tally.add(boxes, [(kind, _grown(box, margin_px)) for kind, box, _ in picture.marks])
-        if measured is not None:
-            scores = self.defective_scores if picture.marks else self.good_scores
-            scores.append(measured.reading.score / measured.reading.threshold)
-
-
-def _grown(box: Box, by_px: int) -> Box:
-    """A box larger by so many pixels on every side, as far as the picture goes."""
-    x0, y0, x1, y1 = box.xyxy
-    return clip_box(x0 - by_px, y0 - by_px, x1 + by_px, y1 + by_px, IMAGE_PX, IMAGE_PX) or box
 
 
 def random_of(*key: str | int) -> np.random.Generator:
@@ -124,7 +73,7 @@ def measure(
             rng = random_of(options.seed, product.name, stress, number)
             picture = taken(scene, flaws, STRESSES[stress], rng)
             measured = _read(fitted[stress], picture)
-            row.count(picture, measured, options.margin)
+            row.count(picture, measured)
             if album:
                 claimed = () if measured is None else measured.reading.regions
                 album.add(stress, picture, [region.box for region in claimed])
@@ -156,57 +105,6 @@ def retakes(
     counted.read(expert.fit([good]), good, anatomy, count, seed)
 
 
-def by_stress(rows: Rows) -> str:
-    """One line a stress with all products together, then one a product, then one over everything."""
-    stresses, products = (list(dict.fromkeys(names)) for names in zip(*rows, strict=True))
-    groups = {stress: [row for (name, _), row in rows.items() if name == stress] for stress in stresses}
-    groups |= {f"= {one}": [row for (_, name), row in rows.items() if name == one] for one in products}
-    groups["= everything"] = list(rows.values())
-    header = [
-        "", *(f"F1@{overlap}" for overlap in OVERLAPS), "precision", "recall", "area ratio",
-        "found", "unsure", "refused", "false alarms", "unsure", "refused", "AUROC", "weakest", "highest good",
-    ]  # fmt: skip
-    lines = [_line(name, Row.together(group)) for name, group in groups.items()]
-    return table(
-        "By stress: boxes | defective parts | good parts | scores in units of the threshold", header, lines
-    )
-
-
-def _line(name: str, row: Row) -> list[str]:
-    boxes = row.tally.share(OVERLAPS[0])
-    scores = row.good_scores, row.defective_scores
-    return [
-        name,
-        *(f"{row.tally.share(overlap).f1:.3f}" for overlap in OVERLAPS),
-        f"{boxes.precision:.3f}",
-        f"{boxes.recall:.3f}",
-        f"{row.tally.grown():.2f}",
-        f"{row.defective['anomalous']}/{row.defective.total()}",
-        str(row.defective["uncertain"]),
-        str(row.defective["refused"]),
-        f"{row.good['anomalous']}/{row.good.total()}",
-        str(row.good["uncertain"]),
-        str(row.good["refused"]),
-        f"{auroc(*scores):.3f}" if all(scores) else "-",
-        f"{min(row.defective_scores, default=np.nan):.2f}",
-        f"{max(row.good_scores, default=np.nan):.2f}",
-    ]
-
-
-def by_kind(rows: Rows) -> str:
-    """One line a type of flaw over all stresses and products."""
-    tally = Row.together(rows.values()).tally
-    header = ["", "marks", *(f"F1@{overlap}" for overlap in OVERLAPS), "precision", "recall", "area ratio"]
-    lines = []
-    for kind in tally.kinds:
-        first = tally.share(OVERLAPS[0], kind)
-        shares = [f"{tally.share(overlap, kind).f1:.3f}" for overlap in OVERLAPS]
-        rates = [f"{first.precision:.3f}", f"{first.recall:.3f}", f"{tally.grown(kind):.2f}"]
-        lines.append([kind, str(first.marks), *shares, *rates])
-    note = f"{tally.nowhere()} claims touch no flaw. Area ratio: claimed over marked box, median of matches."
-    return f"{table('By type of flaw', header, lines)}\n{note}"
-
-
 def made(name: str, models: Path) -> Expert:
     """An expert by name, as it is shipped."""
     if name == "pair":
@@ -233,12 +131,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--normals", type=int, default=0, help="good pictures taken again, a way, all products"
     )
-    parser.add_argument("--margin", type=int, default=0, help="px that marks are larger than what shows")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, help="folder for pictures with boxes, to look at")
     options = parser.parse_args()
-    if min(options.count, options.templates) < 1 or min(options.normals, options.margin) < 0:
-        parser.error("--count and --templates must be at least 1, --normals and --margin at least 0")
+    if min(options.count, options.templates) < 1 or options.normals < 0:
+        parser.error("--count and --templates must be at least 1, --normals at least 0")
     return options
 
 
@@ -262,10 +159,8 @@ def main() -> None:
                     -(-options.normals // len(options.products)),
                     options.seed,
                 )
-    print(
-        f"{options.expert}, {options.templates} good picture(s), seed {options.seed}: a product and stress "
-        f"{options.count} defective and {options.count} good parts, marks {options.margin} px larger than flaws\n"
-    )
+    print(f"{options.expert}, fitted on {options.templates}; seed {options.seed}; of each product under each")
+    print(f"stress {options.count} defective and {options.count} good parts\n")
     print(by_stress(rows))
     print(f"\n{by_kind(rows)}")
     if options.normals:
