@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tools.experts.anomalib_models.detector import Detector, Sight
+from tools.experts.anomalib_models.detector import Bank, Detector, Sight
 from tools.experts.anomalib_models.reading import place
 from tools.experts.base import FittedState, Scope
 from tools.experts.calibration import calibrate, perturbations
@@ -39,9 +39,12 @@ UNSEEN: Final = Calibration(
     reliability="low",
     reliability_reason="Without a good image the model's probability is not calibrated: it can raise doubt, "
     "never settle it.",
-    wanted=1,
+    wanted=16,
 )
 """Of a model that has seen no good picture: a probability never reaches what would be anomalous."""
+
+_UNSEEN_PLACES: Final = UNSEEN.model_copy(update={"centre": 0.5})
+"""For its map: a region is where a defect is more probable than none, with no rim of lesser places."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class FittedModel:
         detector: the model.
         scope: what of the pictures counts.
         known: the good pictures.
+        bank: of them.
         limits: calibrated on them.
         user: what a user changes of the limits.
     """
@@ -98,6 +102,7 @@ class FittedModel:
         detector: Detector,
         scope: Scope,
         known: Known,
+        bank: Bank,
         limits: Limits,
         user: UserLimits | None = None,
     ) -> None:
@@ -106,10 +111,10 @@ class FittedModel:
         self._detector = detector
         self._scope = scope
         self._known = known
+        self._bank = bank
         self._calibrated = limits
         self._user = user or UserLimits()
         self._limits = limits.adjusted(self._user)
-        self._bank = detector.bank(known.sights)
 
     @property
     def calibration(self) -> Calibration:
@@ -148,11 +153,20 @@ class FittedModel:
     def with_limits(self, limits: UserLimits) -> FittedModel:
         """The same expert under limits that a user set; see `tools.experts.base.FittedExpert`."""
         return FittedModel(
-            self.name, self._notes, self._detector, self._scope, self._known, self._calibrated, limits
+            self.name,
+            self._notes,
+            self._detector,
+            self._scope,
+            self._known,
+            self._bank,
+            self._calibrated,
+            limits,
         )
 
     def extended(self, normals: Sequence[Pixels]) -> FittedModel:
         """An expert that knows these good images too; those that it knows are not seen again."""
+        if all(_digest(image) in self._known.digests for image in normals):
+            return self
         extended = fitted_on(self.name, self._notes, self._detector, normals, self._scope, self._known)
         return extended.with_limits(self._user)
 
@@ -189,9 +203,6 @@ def fitted_on(
     fresh = [
         (image, digest) for image in distinct(normals) if (digest := _digest(image)) not in known.digests
     ]
-    if known.sights and not fresh:
-        limits = _limits(detector, known)
-        return FittedModel(name, notes, detector, scope, known, limits)
     images = [image for image, _ in fresh]
     digests = (*known.digests, *(digest for _, digest in fresh))
     if len(digests) == 1:
@@ -200,9 +211,10 @@ def fitted_on(
     known = Known(
         (*known.sights[: len(known.digests)], *detector.see(images, scope.roi, learning=True)),
         digests,
-        known.sizes_hw | {detector.frame.size_hw(image) for image in images},
+        known.sizes_hw | {detector.frame.size_hw(image) for image, _ in fresh},
     )
-    return FittedModel(name, notes, detector, scope, known, _limits(detector, known))
+    bank = detector.bank(known.sights)
+    return FittedModel(name, notes, detector, scope, known, bank, _limits(detector, known, bank))
 
 
 def restored(
@@ -234,7 +246,8 @@ def restored(
     for sight in sights:
         detector.check(sight)
     sizes_hw = frozenset((int(height), int(width)) for height, width in facts["sizes_hw"])
-    return FittedModel(name, notes, detector, scope, Known(tuple(sights), digests, sizes_hw), limits)
+    known = Known(tuple(sights), digests, sizes_hw)
+    return FittedModel(name, notes, detector, scope, known, detector.bank(known.sights), limits)
 
 
 def _arrays_of(arrays: Mapping[str, Any], index: int) -> Sight:
@@ -246,12 +259,11 @@ def _digest(image: Pixels) -> str:
     return hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
 
 
-def _limits(detector: Detector, known: Known) -> Limits:
+def _limits(detector: Detector, known: Known, bank: Bank) -> Limits:
     """Leave one good picture out at a time; with one good picture, one of its re-imaged copies."""
     count = len(known.digests)
     if not count:
-        return Limits(UNSEEN, UNSEEN)
-    bank = detector.bank(known.sights)
+        return Limits(UNSEEN, _UNSEEN_PLACES)
     alone = count == 1
     probes = range(1, len(known.sights)) if alone else range(0, count, -(-count // _LEFT_OUT_AT_MOST))
     found = [detector.measure(known.sights[index], bank.without(index)) for index in probes]

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -124,11 +125,9 @@ def cached_snapshot(repository: str, holds: Callable[[Path], bool]) -> Path | No
     """
     cached = hub_cache() / f"models--{repository.replace('/', '--')}"
     snapshots = sorted(cached.glob("snapshots/*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    try:
-        main = cached / "snapshots" / (cached / "refs" / "main").read_text().strip()
-    except OSError:
-        main = cached / "refs"
-    return next((folder for folder in (main, *snapshots) if holds(folder)), None)
+    with suppress(OSError):
+        snapshots.insert(0, cached / "snapshots" / (cached / "refs" / "main").read_text().strip())
+    return next((folder for folder in snapshots if holds(folder)), None)
 
 
 def read_config(path: Path) -> dict[str, Any]:
