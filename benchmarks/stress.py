@@ -27,6 +27,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks import roster
 from benchmarks.conditions import STRESSES, Picture, taken
 from benchmarks.flaws import MAKERS, Flaw, flawed
 from benchmarks.retakes import Retakes
@@ -38,7 +39,6 @@ from tools.errors import ViewMismatch
 from tools.experts.base import Expert, FittedExpert
 from tools.types import Measurement
 
-EXPERTS = ("pair", "patchcore")
 MOST_FLAWS = 4
 
 
@@ -105,25 +105,13 @@ def retakes(
     counted.read(expert.fit([good]), good, anatomy, count, seed)
 
 
-def made(name: str, models: Path) -> Expert:
-    """An expert by name, as it is shipped."""
-    if name == "pair":
-        from tools.experts.pair import PairExpert
-
-        return PairExpert()
-    from tools.experts.backbones import EmbeddedBackbone
-    from tools.experts.patchcore import PatchCoreExpert
-
-    return PatchCoreExpert(EmbeddedBackbone(models))
-
-
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [product.name for product in PRODUCTS]
-    parser.add_argument("--expert", choices=EXPERTS, default="pair")
+    parser.add_argument("--expert", default="pair", help="its name, as the agent takes it")
     parser.add_argument("--stress", choices=list(STRESSES), nargs="+", default=list(STRESSES))
     parser.add_argument("--products", choices=names, nargs="+", default=names)
     parser.add_argument("--count", type=int, default=20, help="defective parts a product, and good ones")
@@ -145,7 +133,7 @@ def main() -> None:
     rows: Rows = {}
     counted = Retakes()
     with TemporaryDirectory() as models:
-        expert = made(options.expert, Path(models))
+        expert = roster.expert(options.expert, Path(models))
         for product in (one for one in PRODUCTS if one.name in options.products):
             anatomy = product.anatomy()
             for stress, row in measure(product, anatomy, expert, options).items():
