@@ -74,6 +74,12 @@ class Card(Value):
         """What the prompts must be read with."""
         return Recipe(self.side_px, self.layers, self.alike_blocks)
 
+    def differs(self, other: Card) -> str | None:
+        """The first field in which learning differs, what was done of it aside; None if in nothing."""
+        done = {"steps", "losses", "base_sha256"}  # equal weights in another file have the same fingerprint
+        fields = (name for name in type(self).model_fields if name not in done)
+        return next((name for name in fields if getattr(self, name) != getattr(other, name)), None)
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -141,7 +147,7 @@ def write_checkpoint(folder: Path, prompts: Prompts, card: Card, adam: Adam) -> 
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().contiguous()
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _own(path: Path, tensors: Mapping[str, Tensor]) -> Checkpoint:
