@@ -12,7 +12,8 @@ from agent.errors import UsageError
 
 if TYPE_CHECKING:
     from tools.experts.anomalyclip.clip import Clip
-    from tools.experts.anomalyclip.prompt_files import Card, Checkpoint, DataFacts
+    from tools.experts.anomalyclip.layouts import DataFacts
+    from tools.experts.anomalyclip.prompt_files import Card, Checkpoint
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,8 @@ def train_prompts(run: PromptRun, watch: Watch) -> Path:
         UsageError: the folder for the result cannot be used, or keeps something else.
         ToolError: weights or pictures cannot be used.
     """
-    from tools.experts.anomalyclip.files import weights_file
-    from tools.experts.anomalyclip.layouts import find_examples
-    from tools.experts.anomalyclip.prompt_files import PROMPTS_NAME
+    from tools.experts.anomalyclip.files import PROMPTS_NAME, weights_file
+    from tools.experts.anomalyclip.layouts import check_examples, find_examples
 
     kept = run.out / PROMPTS_NAME
     _check_place(kept, resume=run.resume)
@@ -74,7 +74,6 @@ def train_prompts(run: PromptRun, watch: Watch) -> Path:
     )
 
     from tools.experts.anomalyclip.clip_files import load_clip
-    from tools.experts.anomalyclip.layouts import check_examples
     from tools.experts.anomalyclip.opening import on_device
     from tools.experts.anomalyclip.prompt_files import write_checkpoint
     from tools.experts.anomalyclip.training import learn

@@ -17,6 +17,9 @@ HUB_REPOSITORY: Final = "timm/vit_large_patch14_clip_336.openai"
 HUB_NAMES: Final = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 OPENAI_NAME: Final = "ViT-L-14-336px.pt"
 
+PROMPTS_NAME: Final = "prompts.safetensors"
+"""Of the file that `agent train prompts` keeps."""
+
 WEIGHTS_REMEDY: Final = (
     f"hf download {HUB_REPOSITORY} --include 'open_clip*', or set AGENT_ANOMALYCLIP_WEIGHTS to OpenAI's "
     f"{OPENAI_NAME} or to an open_clip checkpoint of a ViT"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from tools.errors import ExpertError
-from tools.experts.anomalyclip.prompt_files import DataFacts
 from tools.image import ImageStore
 from tools.masks import Mask
+from tools.types import Value
 
 SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -20,6 +20,15 @@ LAYOUTS: Final = (
     "MVTec AD (CLASS/test/good, CLASS/test/DEFECT, CLASS/ground_truth/DEFECT), "
     "VisA (split_csv/1cls.csv), or good/, bad/ and masks/"
 )
+
+
+class DataFacts(Value):
+    """What was learnt from. `sha256` is over the names and the decoded pixels of all pictures and masks."""
+
+    layout: str
+    pictures: int
+    damaged: int
+    sha256: str
 
 
 @dataclass(frozen=True)

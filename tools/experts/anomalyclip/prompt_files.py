@@ -19,11 +19,12 @@ from tools.atomic import write_atomically
 from tools.errors import ExpertUnavailable
 from tools.experts.anomalyclip.clip import Clip
 from tools.experts.anomalyclip.clip_files import read_tensors
+from tools.experts.anomalyclip.files import PROMPTS_NAME
+from tools.experts.anomalyclip.layouts import DataFacts
 from tools.experts.anomalyclip.prompts import DAMAGED_WORDS, GOOD_WORDS, START, Prompts
 from tools.experts.anomalyclip.settings import Recipe
 from tools.types import Value
 
-PROMPTS_NAME: Final = "prompts.safetensors"
 CARD_NAME: Final = "prompts.json"
 
 _CARD: Final = "card"
@@ -38,15 +39,6 @@ class EpochLosses(Value):
 
     image: FiniteFloat
     pixels: FiniteFloat
-
-
-class DataFacts(Value):
-    """What prompts were learnt from. `sha256` is over names, kinds and bytes of all pictures and masks."""
-
-    layout: str
-    pictures: int
-    damaged: int
-    sha256: str
 
 
 class Card(Value):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +28,11 @@ def expert(files: Files) -> AnomalyClipExpert:
 
 
 @pytest.fixture
-def undecided(clip: Clip, files: Files, tmp_path: Path) -> AnomalyClipExpert:
-    """Prompts whose texts are one and the same, so that every probability is one half."""
-    layout = published_layout(clip)
-    state = layout["prompt_learner"]
-    words = state["token_suffix_neg"].clone()
-    path = tmp_path / "undecided.pth"
-    torch.save(layout, path)
-    made = AnomalyClipExpert(files.weights, path, device="cpu")
-    opened = made._open()
-    opened.model._texts = opened.model._texts[:1].repeat(2, 1)
-    assert words.shape[-1] == 64
+def alarmist(files: Files) -> AnomalyClipExpert:
+    """The same model with its two texts exchanged, so that it sees damage everywhere."""
+    made = AnomalyClipExpert(files.weights, files.prompts, device="cpu")
+    model = made._open().model
+    model._texts = model._texts.flip(0)
     return made
 
 
@@ -70,6 +66,15 @@ def test_what_is_missing_is_said_with_the_command_that_brings_it(
         unprompted.fit([])
 
 
+def test_whether_it_can_run_is_known_without_torch() -> None:
+    code = (
+        "import sys; from tools.experts.anomalyclip.expert import AnomalyClipExpert; "
+        "AnomalyClipExpert().obstacle(); import tools.experts.anomalyclip.layouts; "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_without_a_good_image_it_claims_nothing(expert: AnomalyClipExpert) -> None:
     fitted = expert.fit([])
     assert fitted.calibration.normals == 0
@@ -88,11 +93,20 @@ def test_without_a_good_image_it_claims_nothing(expert: AnomalyClipExpert) -> No
         assert any("No good image was given" in note for note in reading.notes)
 
 
-def test_where_the_model_leans_to_damage_it_is_uncertain(undecided: AnomalyClipExpert) -> None:
-    reading = undecided.fit([]).read(draw_part(1)).reading
-    assert reading.score == pytest.approx(0.5)
-    assert reading.zone == "uncertain"
-    assert reading.regions[0].area_fraction == 1  # it leans nowhere in particular
+def test_where_the_model_leans_to_damage_it_is_uncertain_and_no_more(
+    expert: AnomalyClipExpert, alarmist: AnomalyClipExpert
+) -> None:
+    calm, alarmed = (one.fit([]).read(draw_part(1)).reading for one in (expert, alarmist))
+    assert alarmed.aspects[0].score == pytest.approx(1 - calm.aspects[0].score, abs=1e-6)
+    for reading in (calm, alarmed):
+        whole, local = (aspect.score for aspect in reading.aspects)
+        assert reading.zone == ("uncertain" if max(whole, local) >= 0.5 else "normal")
+        assert bool(reading.regions) == (local >= 0.5)
+        assert all(region.peak >= 0.5 for region in reading.regions)
+        if reading.zone == "uncertain" and not reading.regions:
+            assert any("no place in it stands out" in note for note in reading.notes)
+    assert "uncertain" in (calm.zone, alarmed.zone)
+    assert calm.regions or alarmed.regions
 
 
 def test_good_images_tie_the_zones_to_the_product(expert: AnomalyClipExpert) -> None:

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from tests.tools.experts.anomalyclip.small_clip import draw_clip, published_layout, small_shape
 from tools.errors import ExpertUnavailable
 from tools.experts.anomalyclip.clip import Clip
+from tools.experts.anomalyclip.layouts import DataFacts
 from tools.experts.anomalyclip.prompt_files import (
     Adam,
     Card,
-    DataFacts,
     EpochLosses,
     read_checkpoint,
     write_checkpoint,
