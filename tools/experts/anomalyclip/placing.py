@@ -53,6 +53,10 @@ def placed(
             "No good image was given: the score is the model's own probability of damage, "
             "not measured against good parts of this product."
         )
+    elif worst.calibration.anomalous_from > 1:
+        notes.append(
+            "The good images themselves look so uncertain to the model that it calls nothing anomalous."
+        )
     if worst.zone != "normal" and not regions:
         notes.append("The picture as a whole looks damaged, and no place in it stands out.")
     place_s = time.perf_counter() - started

@@ -153,11 +153,19 @@ def _own(path: Path, tensors: Mapping[str, Tensor]) -> Checkpoint:
     except (ValidationError, KeyError) as error:
         what = str(error).splitlines()[0]
         raise ExpertUnavailable(f"{path} holds no prompts with a card of this program ({what})") from error
-    memory = [
-        {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
-        for start in (f"{_MEMORY}mean.", f"{_MEMORY}square.")
-    ]
-    return Checkpoint(prompts, card, Adam(*memory) if all(memory) else None)
+    return Checkpoint(prompts, card, _memory(tensors, prompts))
+
+
+def _memory(tensors: Mapping[str, Tensor], prompts: Prompts) -> Adam | None:
+    """The optimiser's memory if all of it is there and fits the prompts."""
+    parts = []
+    for start in (f"{_MEMORY}mean.", f"{_MEMORY}square."):
+        found = {name: tensors.get(f"{start}{name}") for name, _ in prompts.named_parameters()}
+        whole = {name: tensor for name, tensor in found.items() if tensor is not None}
+        if any(name not in whole or whole[name].shape != p.shape for name, p in prompts.named_parameters()):
+            return None
+        parts.append(whole)
+    return Adam(*parts)
 
 
 def _published(path: Path, tensors: Mapping[str, Tensor], clip: Clip) -> Checkpoint:

@@ -127,6 +127,15 @@ def test_our_own_file_comes_back_bit_by_bit_with_its_card(clip: Clip, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {"prompts.safetensors", "prompts.json"}
 
 
+def test_a_file_with_half_a_memory_is_good_for_reading_only(clip: Clip, tmp_path: Path) -> None:
+    prompts = Prompts.drawn(clip, seed=4)
+    path = write_checkpoint(tmp_path, prompts, a_card(clip), no_memory(prompts))
+    tensors = load_file(path)
+    del tensors["adam.square.deep.1"]
+    save_file(tensors, path, metadata={"card": a_card(clip).model_dump_json()})
+    assert read_checkpoint(path, clip).adam is None
+
+
 def test_our_own_prompts_stay_with_the_weights_they_were_learnt_on(clip: Clip, tmp_path: Path) -> None:
     other = draw_clip(small_shape(), seed=9)
     prompts = Prompts.drawn(clip, seed=4)
