@@ -47,6 +47,8 @@ class AnomalyClipExpert:
     Args:
         weights: file of a CLIP with a vision transformer; None looks for ViT-L/14@336 in the hubs' caches.
         prompts: a published checkpoint (`epoch_N.pth`) or what `agent train prompts` wrote.
+        layers: vision blocks whose maps are averaged, counted from 1; none takes those that the prompts were
+            learnt with, of published ones the last.
         device: "cpu", "cuda", or "auto" for a GPU where there is one.
     """
 
@@ -56,24 +58,30 @@ class AnomalyClipExpert:
     requirement: Final = "CLIP weights (ViT-L/14@336) and learnt prompts"
 
     def __init__(
-        self, weights: Path | None = None, prompts: Path | None = None, *, device: str = "auto"
+        self,
+        weights: Path | None = None,
+        prompts: Path | None = None,
+        *,
+        layers: Sequence[int] = (),
+        device: str = "auto",
     ) -> None:
         self._weights = weights
         self._prompts = prompts
+        self._layers = tuple(layers)
         self._device = device
         self._lock = threading.Lock()
         self._opened: Opened | None = None
 
     @property
     def version(self) -> str:
-        """Code and both files; "none" stands for a file that is not there."""
+        """Code, both files and layers; "none" stands for a file that is not there."""
         parts = []
         for find, named in ((weights_file, self._weights), (prompts_file, self._prompts)):
             try:
                 parts.append(file_sha256(find(named))[:16])
             except ExpertUnavailable:
                 parts.append("none")
-        return "-".join((str(_CODE_VERSION), *parts))
+        return "-".join((str(_CODE_VERSION), *parts, *map(str, self._layers)))
 
     def obstacle(self) -> str | None:
         """Which file is missing and the command that brings it; see `tools.experts.base.Expert`."""
@@ -98,6 +106,8 @@ class AnomalyClipExpert:
                 raise ValueError(
                     f"it was made with other {part} (sha256 {state.facts[f'{part}_sha256'][:12]}…)"
                 )
+        if state.facts["recipe"] != opened.model.recipe.facts():
+            raise ValueError(f"it was made with another recipe, {state.facts['recipe']}")
         limits = tuple(Calibration.model_validate(facts) for facts in state.facts["calibrations"])
         if len(limits) != 2:
             raise ValueError(f"expected 2 calibrations, got {len(limits)}")
@@ -120,7 +130,9 @@ class AnomalyClipExpert:
                 from tools.experts.anomalyclip.opening import open_model
 
                 self._opened = Opened(
-                    open_model(weights, prompts, self._device), file_sha256(weights), file_sha256(prompts)
+                    open_model(weights, prompts, device=self._device, layers=self._layers),
+                    file_sha256(weights),
+                    file_sha256(prompts),
                 )
             return self._opened
 
@@ -188,6 +200,7 @@ class FittedAnomalyClip:
             facts={
                 "weights_sha256": self._opened.weights_sha256,
                 "prompts_sha256": self._opened.prompts_sha256,
+                "recipe": self._opened.model.recipe.facts(),
                 "calibrations": [limit.model_dump(mode="json") for limit in self._calibrated],
                 "normals": self._normals.facts(),
             },

@@ -30,8 +30,8 @@ CARD_NAME: Final = "prompts.json"
 _CARD: Final = "card"
 _MEMORY: Final = "adam."
 _MOST_BYTES: Final = 256 * 2**20
-_WORDS_TOLERANCE: Final = 2e-3
-"""Of the embeddings of the fixed words: published checkpoints can keep them as float16."""
+_WORDS_TOLERANCE: Final = 2e-4
+"""Of the embeddings of the fixed words, about 0.02 each, which a checkpoint can keep as float16."""
 
 
 class EpochLosses(Value):
@@ -190,7 +190,9 @@ def _published(path: Path, tensors: Mapping[str, Tensor], clip: Clip) -> Checkpo
     for embedded, words in told:
         expected = clip.token_embedding(torch.tensor(words))
         found = embedded[: len(words)].float()
-        if found.shape != expected.shape or not torch.allclose(found, expected, atol=_WORDS_TOLERANCE):
+        if found.shape != expected.shape or not torch.allclose(
+            found, expected, rtol=1e-3, atol=_WORDS_TOLERANCE
+        ):
             raise ExpertUnavailable(
                 f"the prompts in {path} were learnt on another CLIP than the one at hand "
                 "(the published ones on OpenAI's ViT-L/14@336px)"

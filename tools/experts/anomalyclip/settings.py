@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -60,15 +60,6 @@ class Recipe:
         )
         recipe.check(shape)
         return recipe
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Self:
-        """The recipe that a file keeps.
-
-        Raises:
-            KeyError, TypeError, ValueError: it keeps none.
-        """
-        return cls(int(facts["side_px"]), tuple(map(int, facts["layers"])), int(facts["alike_blocks"]))
 
     def facts(self) -> dict[str, Any]:
         """As JSON can hold it."""

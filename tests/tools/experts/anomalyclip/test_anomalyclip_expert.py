@@ -231,6 +231,21 @@ def test_the_version_follows_both_files(files: Files, clip: Clip, tmp_path: Path
     assert AnomalyClipExpert(files.weights, files.prompts).version == first
 
 
+def test_several_layers_are_averaged(files: Files) -> None:
+    def local(*layers: int) -> np.ndarray:
+        made = AnomalyClipExpert(files.weights, files.prompts, layers=layers, device="cpu")
+        return made.fit([]).read(draw_part(1)).map_values
+
+    np.testing.assert_allclose(local(2, 4), (local(2) + local(4)) / 2, atol=1e-6)
+    np.testing.assert_allclose(local(), local(4))
+    one, other = (AnomalyClipExpert(files.weights, files.prompts, layers=layers) for layers in ((2,), (4,)))
+    assert one.version != other.version
+    with pytest.raises(ValueError, match="another recipe"):
+        other.restore(one.fit([]).state())
+    with pytest.raises(ExpertUnavailable, match=r"layers must lie in 1\.\.4"):
+        AnomalyClipExpert(files.weights, files.prompts, layers=[24]).fit([])
+
+
 def test_what_limits_the_sight_is_noted(expert: AnomalyClipExpert) -> None:
     fitted = expert.fit([])
 
