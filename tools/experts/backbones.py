@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 from collections import OrderedDict
@@ -12,7 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tools.errors import ExpertUnavailable
 from tools.experts import onnx_export
+from tools.experts.onnx_export import Strides
 from tools.types import Pixels
 
 if TYPE_CHECKING:
@@ -28,8 +31,8 @@ _EMBED_SIDE_PX: Final = 224
 class EmbeddedBackbone:
     """EfficientNet-Lite0 up to stride 16, run by ONNX Runtime. Safe to use from several threads.
 
-    A session is made for each input size, because fixed shapes are several times as fast as free ones; the
-    last few sizes are kept. Nothing is loaded before the first image.
+    A session is made for each input size and set of strides, because fixed shapes are several times as fast
+    as free ones; the last few are kept. Nothing is loaded before the first image.
 
     Args:
         cache_dir: folder that keeps the converted model between runs; made if it is not there.
@@ -42,16 +45,31 @@ class EmbeddedBackbone:
     def __init__(self, cache_dir: Path, *, threads: int | None = None) -> None:
         self._cache_dir = cache_dir
         self._threads = threads or min(os.cpu_count() or 1, 4)
-        self._model: bytes | None = None
-        self._sessions: OrderedDict[tuple[int, int], InferenceSession] = OrderedDict()
+        self._models: dict[Strides, bytes] = {}
+        self._sessions: OrderedDict[tuple[Strides, tuple[int, int]], InferenceSession] = OrderedDict()
         self._lock = threading.Lock()
 
-    def features(self, images: npt.NDArray[np.uint8]) -> tuple[Features, Features]:
-        """Feature maps at strides 8 (40 channels) and 16 (112 channels).
+    def obstacle(self) -> str | None:
+        """Why it cannot run here and what helps; None if it can. Looks at files only."""
+        try:
+            if not onnx_export.weights_file().is_file():
+                return "the embedded backbone's weights are missing: " + onnx_export.INSTALL
+        except ExpertUnavailable as error:
+            return str(error)
+        missing = importlib.util.find_spec("onnxruntime") is None
+        return "ONNX Runtime is not installed: pip install onnxruntime" if missing else None
+
+    def features(
+        self, images: npt.NDArray[np.uint8], strides: Strides = onnx_export.OUTPUT_STRIDES
+    ) -> tuple[Features, ...]:
+        """Feature maps at the strides asked for: 4 (24 channels), 8 (40) and 16 (112).
+
+        The network is run no farther than the last of them: strides 4 and 8 cost half of 8 and 16.
 
         Args:
             images: RGB, shape (images, height, width, 3), uint8. Each runs alone, so that an image's features
                 do not depend on its neighbours.
+            strides: rising, of 4, 8 and 16.
 
         Raises:
             ValueError: not such an array.
@@ -62,10 +80,9 @@ class EmbeddedBackbone:
                 "features needs uint8 images of shape (images, height, width, 3), "
                 f"got {images.dtype} {images.shape}"
             )
-        session = self._session((images.shape[1], images.shape[2]))
+        session = self._session(strides, (images.shape[1], images.shape[2]))
         runs = [session.run(None, {"image": image[None]}) for image in images]
-        fine, coarse = (np.concatenate(maps) for maps in zip(*runs, strict=True))
-        return fine, coarse
+        return tuple(np.concatenate(maps) for maps in zip(*runs, strict=True))
 
     def embed(self, image: Pixels) -> npt.NDArray[np.float32]:
         """One descriptor of the whole image, for finding similar images by inner product.
@@ -81,14 +98,14 @@ class EmbeddedBackbone:
         unit: npt.NDArray[np.float32] = (descriptor / np.linalg.norm(descriptor)).astype(np.float32)
         return unit
 
-    def _session(self, size_hw: tuple[int, int]) -> InferenceSession:
+    def _session(self, strides: Strides, size_hw: tuple[int, int]) -> InferenceSession:
         with self._lock:
-            session = self._sessions.pop(size_hw, None)
+            session = self._sessions.pop((strides, size_hw), None)
             if session is None:
-                if self._model is None:
-                    self._model = onnx_export.cached_model(self._cache_dir)
-                session = _open(self._model, size_hw, self._threads)
-            self._sessions[size_hw] = session
+                if strides not in self._models:
+                    self._models[strides] = onnx_export.cached_model(self._cache_dir, strides)
+                session = _open(self._models[strides], size_hw, self._threads)
+            self._sessions[strides, size_hw] = session
             while len(self._sessions) > _SESSIONS_KEPT:
                 self._sessions.popitem(last=False)
             return session

