@@ -160,10 +160,6 @@ class DinoDetector(PatchDetector):
         nearest = apart.topk(min(self._options.neighbours, len(bank)), dim=1, largest=False).values
         return nearest.mean(dim=1)
 
-    def _smoothed(self, grid: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
-        smoothed: torch.Tensor = self._model.anomaly_map_generator(grid, size_hw)
-        return smoothed
-
     def _score(self, distances: npt.NDArray[np.float32], values: MapValues) -> float:  # noqa: ARG002
         import torch
 

@@ -169,10 +169,6 @@ class PatchCoreDetector(PatchDetector):
         apart: torch.Tensor = (rows - bank[nearest]).norm(dim=1)
         return apart
 
-    def _smoothed(self, grid: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
-        smoothed: torch.Tensor = self._model.anomaly_map_generator(grid, size_hw)
-        return smoothed
-
     def _score(self, distances: npt.NDArray[np.float32], values: MapValues) -> float:  # noqa: ARG002
         return float(values.max())
 

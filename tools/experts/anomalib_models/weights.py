@@ -143,9 +143,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if not isinstance(config, dict):
             raise TypeError("not an object")
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ExpertUnavailable(
-            f"{path} is not the description of a model ({error}): get it again"
-        ) from error
+        raise ExpertUnavailable(f"{path} describes no model ({error}): get it again") from error
     return config
 
 
