@@ -1,4 +1,4 @@
-"""How fast and how large an inspection is: start-up, first and later inspections by step, memory, and a peer.
+"""How fast and how large an inspection is: start-up, first and later inspections by step, memory.
 
 python benchmarks/inspect.py [--images N] [--data DIR] [--out FILE.json]
 
@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks import machine, startup, tables
 from benchmarks.children import ChildFailed, Children
 
-PARTS = ("startup", "inspections", "peer", "naive")
+PARTS = ("startup", "inspections", "naive")
 PRODUCTS = ("bare_pcb", "machined_flange", "blister_pack")
 
 
@@ -63,10 +63,6 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 _say(f"inspecting {one['name']}, template: {templates}")
                 job = {"data_dir": str(children.data_dir), "series": one, "templates": templates}
                 told["inspections"].append(children.ask("benchmarks.inspections", job))
-    if "peer" in parts:
-        _say("measuring anomalib's PatchCore beside ours")
-        job = {"data_dir": str(children.data_dir), "series": series, "queries": min(given.images, 5)}
-        told["peer"] = children.ask("benchmarks.peer", job)
     if "naive" in parts:
         _say("importing the naive way")
         told["naive"] = startup.imports(children, startup.NAIVE, min(given.repeats, 3))

@@ -1,14 +1,20 @@
-"""The experts by name, as the agent ships them."""
+"""The experts by name, as the agent ships them.
+
+Run as a child: a job on stdin, on stdout why each expert cannot run here (null: it can).
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Final
 
+from benchmarks.children import answer
 from tools.experts.base import Expert
 
 EMBEDDED: Final = ("pair", "patchcore")
-"""Need no weights but the installed ones. They are made without the agent, whose imports would weigh on them."""
+"""Need no weights but the installed ones. Made without the agent, whose imports would weigh on them."""
 
 
 def expert(name: str, data_dir: Path) -> Expert:
@@ -40,3 +46,8 @@ def everyone(data_dir: Path) -> tuple[Expert, ...]:
 
     settings = Settings(data_dir=data_dir)
     return open_experts(settings, open_backbone(settings))
+
+
+if __name__ == "__main__":
+    job = json.load(sys.stdin)
+    answer({one.name: one.obstacle() for one in everyone(Path(job["data_dir"]))})

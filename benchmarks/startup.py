@@ -32,6 +32,16 @@ NAIVE: Final = {
 }
 """What the same inspection would import if it ran on the usual packages."""
 
+EMBEDDED: Final = {
+    "pair": "from tools.experts.pair import PairExpert",
+    "patchcore": "from tools.experts.patchcore import PatchCoreExpert",
+    "pair, patchcore and ONNX Runtime": (
+        "from tools.experts.pair import PairExpert; from tools.experts.patchcore import PatchCoreExpert; "
+        "import onnxruntime"
+    ),
+}
+"""What the experts without weights of their own import."""
+
 _TIMED_IMPORT = """
 import json, time, warnings
 warnings.simplefilter("ignore")

@@ -21,43 +21,19 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry).resolve() != HERE)]
 
 import argparse
-import zlib
-from collections.abc import Iterator
 from tempfile import TemporaryDirectory
-
-import numpy as np
 
 from benchmarks import roster
 from benchmarks.conditions import STRESSES, Picture, taken
-from benchmarks.flaws import MAKERS, Flaw, flawed
+from benchmarks.parts import drawn_parts, random_of
 from benchmarks.retakes import Retakes
 from benchmarks.sheets import Album
 from benchmarks.stress_tables import Row, Rows, by_kind, by_stress
-from examples.products import Anatomy, Linear, Product
+from examples.products import Anatomy, Product
 from examples.render import PRODUCTS
 from tools.errors import ViewMismatch
 from tools.experts.base import Expert, FittedExpert
 from tools.types import Measurement
-
-MOST_FLAWS = 4
-
-
-def random_of(*key: str | int) -> np.random.Generator:
-    """Random numbers that belong to these words and numbers."""
-    return np.random.default_rng([zlib.crc32(str(part).encode()) for part in key])
-
-
-def parts(
-    product: str, anatomy: Anatomy, count: int, seed: int
-) -> Iterator[tuple[int, Linear, tuple[Flaw, ...]]]:
-    """Number, scene and flaws of `count` defective parts, then of as many good ones."""
-    makers = MAKERS[product]
-    for number in range(count):
-        rng = random_of(seed, product, "flaws", number)
-        kinds = rng.permutation(sorted(makers))[: rng.integers(1, MOST_FLAWS + 1)]
-        yield number, *flawed(anatomy, makers, tuple(str(kind) for kind in kinds), rng)
-    for number in range(count, 2 * count):
-        yield number, anatomy.good, ()
 
 
 def measure(
@@ -68,7 +44,7 @@ def measure(
     fitted = {stress: _fit(expert, product.name, anatomy, stress, options) for stress in options.stress}
     plain = taken(anatomy.good, (), STRESSES["none"], random_of(options.seed, product.name)).pixels
     album = Album(options.save, product.name, plain) if options.save else None
-    for number, scene, flaws in parts(product.name, anatomy, options.count, options.seed):
+    for number, scene, flaws in drawn_parts(product.name, anatomy, options.count, options.seed):
         for stress, row in rows.items():
             rng = random_of(options.seed, product.name, stress, number)
             picture = taken(scene, flaws, STRESSES[stress], rng)

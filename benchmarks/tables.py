@@ -31,11 +31,9 @@ def text(told: dict[str, Any]) -> str:
     if "startup" in told:
         blocks.append(_startup(told))
     if "naive" in told:
-        blocks.append(_imports("The naive way", told["naive"]))
+        blocks.append(import_table("The naive way", told["naive"]))
     if "inspections" in told:
         blocks += [_inspections(told["inspections"]), _steps(told["inspections"])]
-    if "peer" in told:
-        blocks.append(_peer(told["peer"]))
     if "startup" in told or "inspections" in told:
         blocks.append(_aims(told))
     return "\n\n".join(blocks)
@@ -58,21 +56,35 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     return "\n".join([title, line(header), "  ".join("-" * width for width in widths), *map(line, rows)])
 
 
-def _machine(told: dict[str, Any]) -> str:
-    machine, settings = told["machine"], told["settings"]
+def machine_text(machine: dict[str, Any]) -> str:
+    """What ran where, and whether it had the machine for itself."""
     kind = (machine["processor"], machine["system"], f"Python {machine['python']}")
-    shape = f"{settings['images']} later inspections a series, median of {settings['repeats']} starts"
     lines = [
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, {', '.join(kind)}",
         ", ".join(f"{package} {version}" for package, version in machine["versions"].items()),
-        f"Settings: {settings['reasoner']}. Pictures of 640x640 px, {shape}.",
-        "Files that were read once lie in the system's memory: a start right after boot takes longer.",
     ]
     if machine["load_1_min"] > 0.5:
         lines.append(
             f"OTHERS WERE AT WORK on this machine (load {machine['load_1_min']}): figures are upper bounds."
         )
     return "\n".join(lines)
+
+
+def milliseconds(seconds: float) -> str:
+    """Milliseconds, with a digit after the point below 100."""
+    return f"{1000 * seconds:.1f}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+
+
+def _machine(told: dict[str, Any]) -> str:
+    settings = told["settings"]
+    shape = f"{settings['images']} later inspections a series, median of {settings['repeats']} starts"
+    return "\n".join(
+        (
+            machine_text(told["machine"]),
+            f"Settings: {settings['reasoner']}. Pictures of 640x640 px, {shape}.",
+            "Files that were read once lie in the system's memory: a start right after boot takes longer.",
+        )
+    )
 
 
 def _startup(told: dict[str, Any]) -> str:
@@ -83,11 +95,12 @@ def _startup(told: dict[str, Any]) -> str:
         ["agent inspect, first use (models converted, documents indexed)", _s(told["first_use_s"]), ""],
     ]
     cold = table("From the shell prompt to the end", ["command", "median", "slowest"], rows)
-    imports = _imports("Imports of an inspection (shared packages count in each)", startup["imports"])
+    imports = import_table("Imports of an inspection (shared packages count in each)", startup["imports"])
     return f"{cold}\n\n{imports}"
 
 
-def _imports(title: str, imports: list[dict[str, Any]]) -> str:
+def import_table(title: str, imports: list[dict[str, Any]]) -> str:
+    """What importing costs, a statement a line."""
     rows = [[row["name"], _s(row["seconds"]), f"{row['peak_mib']:.0f} MiB"] for row in imports]
     return table(title, ["import", "median", "process peak"], rows)
 
@@ -96,11 +109,11 @@ def _inspections(inspections: list[dict[str, Any]]) -> str:
     rows = [
         [
             f"{one['series']}, template {one['templates']}",
-            _ms(one["import_s"]),
-            _ms(one["open_s"]),
-            _ms(one["first_s"]),
-            _ms(median(one["later_s"])),
-            _ms(p95(one["later_s"])),
+            milliseconds(one["import_s"]),
+            milliseconds(one["open_s"]),
+            milliseconds(one["first_s"]),
+            milliseconds(median(one["later_s"])),
+            milliseconds(p95(one["later_s"])),
             f"{one['peak_mib']:.0f}",
             ", ".join(one["experts"]) or "none",
             ", ".join(f"{count} {verdict}" for verdict, count in sorted(one["verdicts"].items())),
@@ -126,28 +139,6 @@ def _steps(inspections: list[dict[str, Any]]) -> str:
     return table(title, header, rows)
 
 
-def _peer(peer: dict[str, Any]) -> str:
-    rows = peer["rows"]
-    fit_s, read_s = rows[0]["fit_s"], rows[0]["read_s"]
-    cells = [
-        [
-            row["name"],
-            _ms(row["fit_s"]),
-            _ms(row["read_s"]),
-            f"{row['fit_s'] / fit_s:.2f}",
-            f"{row['read_s'] / read_s:.2f}",
-        ]
-        for row in rows
-    ]
-    header = ["ms, median", "fit on 1 template", "read", "fit, × the first", "read, × the first"]
-    backbone = f"the same backbone weights at {peer['seen_px']} px"
-    title = (
-        f"Beside anomalib: {backbone}, {peer['queries']} queries, torch on {peer['torch_threads']} threads"
-    )
-    note = "Fits of the three last calibrate, and they read to regions; the first two give a map alone."
-    return f"{table(title, header, cells)}\n{note}"
-
-
 def _aims(told: dict[str, Any]) -> str:
     reached: dict[str, float] = {}
     if "startup" in told:
@@ -164,11 +155,7 @@ def _aims(told: dict[str, Any]) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{_ms(median(values))} / {_ms(p95(values))}"
-
-
-def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.1f}" if seconds < 0.1 else f"{1000 * seconds:.0f}"
+    return f"{milliseconds(median(values))} / {milliseconds(p95(values))}"
 
 
 def _s(seconds: float) -> str:

@@ -2,10 +2,11 @@
 
     python benchmarks/textiles.py [--expert patchcore] [--shots N ...] [--seeds N] [--tested N]
 
-The simulated textiles of `conformal-clip-data` (a development dependency): good ones, ones with a local defect
-and ones that look different all over. For each number of good images and each seed an expert is fitted on good
-images drawn at random and reads others of each kind. AUROC is given for each of its aspects, for the calibrated
-position of the reading, and for the plainest nearest-neighbour search on the embedded backbone.
+The simulated textiles of `conformal-clip-data` (a development dependency): good ones, ones with a local
+defect, and ones that look different all over. For each number of good images and each seed an expert is
+fitted on good images drawn at random and reads others of each kind. AUROC is given for each of its aspects,
+for the calibrated position of the reading, and for the plainest nearest-neighbour search on the embedded
+backbone.
 """
 
 # ruff: noqa: E402 - beside this file lies one with the name of a standard module, which its folder must not hide

@@ -1,0 +1,69 @@
+"""Run benchmarks and put what they print into docs/benchmarks.md, each between its own two marks.
+
+python benchmarks/record.py [NAME ...]          (all of them if none is named)
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
+
+COMMANDS: Final = {
+    "stress": "benchmarks/stress.py --normals 500",
+    "stress-patchcore": "benchmarks/stress.py --expert patchcore --templates 4 --count 10",
+    "textiles": "benchmarks/textiles.py",
+    "experts": "benchmarks/experts.py",
+    "boards": "benchmarks/boards.py",
+    "inspect": "benchmarks/inspect.py --only startup inspections",
+}
+"""What each block of the document was printed by."""
+
+
+def with_block(document: str, name: str, command: str, printed: str, day: str) -> str:
+    """The document with this output in place of the block's last one.
+
+    Raises:
+        ValueError: the document has no such block.
+    """
+    block = (
+        f"<!-- {name} -->\n`python {command}`, {day}:\n\n```text\n{printed.strip()}\n```\n<!-- /{name} -->"
+    )
+    pattern = rf"<!-- {re.escape(name)} -->.*?<!-- /{re.escape(name)} -->"
+    changed, count = re.subn(pattern, lambda _: block, document, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"{DOCUMENT.name} needs exactly one block marked {name}, it has {count}")
+    return changed
+
+
+def main() -> int:
+    """Run, write, and return the exit status: that of the first benchmark that fails."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(COMMANDS)}")
+    names = parser.parse_args().names or list(COMMANDS)
+    if unknown := [name for name in names if name not in COMMANDS]:
+        parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(COMMANDS)}")
+    for name in names:
+        command = COMMANDS[name]
+        print(f"{name}: python {command}", file=sys.stderr, flush=True)
+        ended = subprocess.run(
+            [sys.executable, *shlex.split(command)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+        )
+        if ended.returncode != 0:
+            return ended.returncode
+        day = datetime.now(UTC).date().isoformat()
+        document = with_block(DOCUMENT.read_text(encoding="utf-8"), name, command, ended.stdout, day)
+        DOCUMENT.write_text(document, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
