@@ -32,6 +32,10 @@ ANSWER_CHANGING = (
     "sensitivity",
     "threshold",
     "backbone",
+    "dino_backbone",
+    "winclip_weights",
+    "anomalyclip_weights",
+    "anomalyclip_prompts",
 )
 """Settings beside the request that make an inspection another one; time-outs and folders do not."""
 
@@ -42,7 +46,7 @@ def inspection_id(
     """The same for the same pictures, product, settings and versions, so that an interrupted run is found."""
     content = {
         "request": request.model_dump(mode="json"),
-        "settings": {name: getattr(settings, name) for name in ANSWER_CHANGING},
+        "settings": settings.model_dump(mode="json", include=set(ANSWER_CHANGING)),
         "versions": versions,
         "library": folder_state(library) if library else None,
     }

@@ -64,6 +64,19 @@ class Settings(BaseSettings):
         "tf_efficientnet_lite0",
         description="timm backbone of anomalib-patchcore: the embedded one, a name, or local-dir:FOLDER",
     )
+    dino_backbone: str = Field(
+        "vit_small_patch14_dinov2.lvd142m",
+        description="timm backbone of anomalydino: the name of a DINOv2, or local-dir:FOLDER",
+    )
+    winclip_weights: Path | None = Field(
+        None, description="folder or file of open_clip weights for winclip; left out, the hub's cache"
+    )
+    anomalyclip_weights: Path | None = Field(
+        None, description="file of CLIP weights for anomalyclip; left out, the hubs' caches"
+    )
+    anomalyclip_prompts: Path | None = Field(
+        None, description="prompts of anomalyclip: published ones, or those that `agent train prompts` kept"
+    )
     notation: Literal["bbox", "contour", "highlight", "mask", "heatmap"] = Field(
         "bbox", description="how measured regions are drawn"
     )

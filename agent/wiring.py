@@ -26,10 +26,12 @@ from graphs.vlm_reasoner import VlmReasoner
 from knowledge_base.search import KnowledgeBase
 from tools.artifacts import ArtifactStore
 from tools.errors import VlmError, VlmTimeout
-from tools.experts.anomalib_models import AnomalibPatchCoreExpert
+from tools.experts.anomalib_models import AnomalibPatchCoreExpert, AnomalyDinoExpert, WinClipExpert
+from tools.experts.anomalyclip.expert import AnomalyClipExpert
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.base import Expert
 from tools.experts.bench import ExpertBench
+from tools.experts.ground_truth import GroundTruthExpert
 from tools.experts.pair import PairExpert
 from tools.experts.patchcore import PatchCoreExpert
 from tools.experts.shelf import FitShelf
@@ -173,6 +175,10 @@ def open_experts(settings: Settings, backbone: EmbeddedBackbone) -> tuple[Expert
         PairExpert(),
         PatchCoreExpert(backbone),
         AnomalibPatchCoreExpert(settings.backbone),
+        AnomalyDinoExpert(settings.dino_backbone),
+        AnomalyClipExpert(settings.anomalyclip_weights, settings.anomalyclip_prompts),
+        WinClipExpert(str(settings.winclip_weights) if settings.winclip_weights else None),
+        GroundTruthExpert(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -10,9 +9,7 @@ from typing import Any, ClassVar
 
 import click
 
-from agent.errors import EXIT_USAGE, AgentError
-
-INTERRUPTED = 128 + signal.SIGINT
+from agent.errors import EXIT_INTERRUPTED, EXIT_USAGE, AgentError
 
 
 class LazyGroup(click.Group):
@@ -21,6 +18,7 @@ class LazyGroup(click.Group):
     places: ClassVar[dict[str, tuple[str, str]]] = {
         "inspect": ("agent.cli.inspect:inspect", "Inspect images and report defects."),
         "templates": ("agent.cli.templates:templates", "Keep good images on record for a product."),
+        "train": ("agent.cli.train:train", "Tune what measures, on pictures of parts of your own."),
         "serve": ("agent.cli.serve:serve", "Start vLLM with the flags that suit this product."),
         "doctor": ("agent.cli.doctor:doctor", "Show what works here, what is missing, and what brings it."),
         "graph": ("agent.cli.about:graph", "Print the inspection graph as a Mermaid diagram."),
@@ -63,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted; what was finished is kept, and the same command goes on from there")
-        status = INTERRUPTED
+        status = EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nothing is left to tell anyone
         status = 0

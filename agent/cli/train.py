@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from agent.errors import EXIT_INTERRUPTED
+
 
 @click.group()
 def train() -> None:
@@ -106,8 +108,8 @@ def prompts(
     try:
         kept = train_prompts(run, _Terminal())
     except KeyboardInterrupt:
-        click.echo(f"agent: stopped; what {out} keeps goes on with --resume", err=True)
-        raise
+        click.echo(f"agent: interrupted; what {out} keeps goes on with --resume", err=True)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
     click.echo(f"kept {kept}\nto inspect with it: export AGENT_ANOMALYCLIP_PROMPTS={kept}")
 
 
