@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.errors import ExpertUnavailable
-from tools.experts.anomalib_models.detector import Detector
+from tools.experts.anomalib_models.detector import Opener
 from tools.experts.anomalib_models.expert import AnomalibExpert
 from tools.experts.anomalib_models.frame import Frame
 from tools.experts.anomalib_models.opening import DEPTH_WORDS, imported, open_backbone, unusable
 from tools.experts.anomalib_models.patches import PatchDetector, Thinning
 from tools.experts.anomalib_models.weights import ModelFolder, find_backbone, missing_package
-from tools.experts.base import Scope
 from tools.experts.patchcore import ANYWHERE
 from tools.masks import Inside
 from tools.types import MapValues
@@ -100,7 +99,7 @@ class AnomalyDinoExpert(AnomalibExpert):
             raise ExpertUnavailable(missing)
         return f"{self._weights().digest} {self._options}"
 
-    def _open(self) -> Callable[[Scope], Detector]:
+    def _open(self) -> Opener:
         opened = open_backbone(self._weights())
         if opened.depth not in DEPTH_WORDS:
             raise ExpertUnavailable(
@@ -114,7 +113,7 @@ class AnomalyDinoExpert(AnomalibExpert):
             raise unusable(self._backbone, error) from error
         frame = Frame(self._options.long_side_px, opened.patch_px, opened.mean, opened.std)
         detector = DinoDetector(model, frame, self._options)
-        return lambda _: detector
+        return lambda scope, said: detector  # noqa: ARG005  it takes no words
 
 
 class DinoDetector(PatchDetector):

@@ -102,10 +102,11 @@ def _model_config(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class OpenedClip:
-    """anomalib's model over a CLIP; `side_px` is the side of the square that it takes."""
+    """anomalib's model over a CLIP, the side of the square that it takes, the channels of its embeddings."""
 
     model: Any
     side_px: int
+    channels: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
@@ -129,10 +130,11 @@ def open_clip_model(found: ClipWeights) -> OpenedClip:
     try:
         model = _without_weights(theirs, found)
         model.clip.load_state_dict(_tensors(found.weights))
-        side_px = int(model.clip.visual.image_size[0])
+        visual = model.clip.visual
+        side_px, channels = int(visual.image_size[0]), int(visual.output_dim)
     except Exception as error:  # a user's files can break open_clip in any way
         raise unusable(str(found.weights), error) from error
-    return OpenedClip(model.eval(), side_px, mean, std)
+    return OpenedClip(model.eval(), side_px, channels, mean, std)
 
 
 def _without_weights(theirs: Any, found: ClipWeights) -> Any:  # noqa: ANN401

@@ -6,7 +6,7 @@ these are left out: so fitting, leave-one-out and reading each pass a picture th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.experts.anomalib_models.frame import Frame
+from tools.experts.base import Scope
 from tools.masks import Inside, Mask
 from tools.types import MapValues, Pixels
 
@@ -76,12 +77,20 @@ class Found:
         return float(self.values.max())
 
 
+Opener: TypeAlias = "Callable[[Scope, Sight], Detector]"
+"""Makes a detector for a scope, given what an earlier one made of its words, if that was kept."""
+
+
 class Detector(Protocol):
     """A model that holds what it knows outside of itself. Safe to use from several threads."""
 
     @property
     def frame(self) -> Frame:
         """The size at which it sees."""
+
+    @property
+    def said(self) -> Sight:
+        """What it made of the words of a scope, to be kept with a fit; empty for a model without words."""
 
     def see(self, images: Sequence[Pixels], roi: Mask | None, *, learning: bool = False) -> list[Sight]:
         """What it sees of images of any sizes, several at once through the network.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from tools.errors import ExpertError, ExpertUnavailable
-from tools.experts.anomalib_models.detector import Detector
+from tools.experts.anomalib_models.detector import Detector, Opener, Sight
 from tools.experts.anomalib_models.fitted import FittedModel, fitted_on, restored
 from tools.experts.base import EVERYTHING, FittedState, Scope
 from tools.types import Pixels
@@ -31,7 +31,7 @@ class AnomalibExpert(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: Callable[[Scope], Detector] | None = None
+        self._opened: Opener | None = None
 
     @property
     @abstractmethod
@@ -52,8 +52,8 @@ class AnomalibExpert(ABC):
         """
 
     @abstractmethod
-    def _open(self) -> Callable[[Scope], Detector]:
-        """Open the model; slow. What comes back makes a detector of it for a scope, which is quick.
+    def _open(self) -> Opener:
+        """Open the model; slow. What comes back makes a detector of it for a scope.
 
         Raises:
             ExpertUnavailable: something is missing or damaged.
@@ -83,19 +83,19 @@ class AnomalibExpert(ABC):
             raise ValueError(f"{self.name} needs at least one good image")
         if scope.roi is not None and scope.roi.is_empty:
             raise ExpertError("the region of interest is empty: nothing of the pictures would count")
-        return fitted_on(self.name, self.notes, self._detector(scope), normals, scope)
+        return fitted_on(self.name, self.notes, self._detector(scope, {}), normals, scope)
 
     def restore(self, state: FittedState) -> FittedModel:
         """Make a fitted expert of its state; see `tools.experts.base.Expert`."""
         return restored(self.name, self.notes, self._detector, state)
 
-    def _detector(self, scope: Scope) -> Detector:
+    def _detector(self, scope: Scope, said: Sight) -> Detector:
         with self._lock:
             if self._opened is None:
                 self._find()
                 self._opened = self._open()
             opened = self._opened
-        return opened(scope)
+        return opened(scope, said)
 
 
 @cache

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from tools.experts.anomalib_models.detector import Bank, Detector, Sight
+from tools.experts.anomalib_models.detector import Bank, Detector, Opener, Sight
 from tools.experts.anomalib_models.reading import place
 from tools.experts.base import FittedState, Scope
 from tools.experts.calibration import calibrate, perturbations
@@ -177,6 +177,7 @@ class FittedModel:
             for index, sight in enumerate(self._known.sights)
             for name, array in sight.items()
         }
+        arrays |= {f"said.{name}": array for name, array in self._detector.said.items()}
         if self._scope.roi is not None:
             arrays["roi"] = self._scope.roi.inside
         facts = {
@@ -217,9 +218,7 @@ def fitted_on(
     return FittedModel(name, notes, detector, scope, known, bank, _limits(detector, known, bank))
 
 
-def restored(
-    name: str, notes: tuple[str, ...], open_detector: Callable[[Scope], Detector], state: FittedState
-) -> FittedModel:
+def restored(name: str, notes: tuple[str, ...], open_detector: Opener, state: FittedState) -> FittedModel:
     """The fitted model that gave a state.
 
     Raises:
@@ -241,8 +240,8 @@ def restored(
     if not (product is None or isinstance(product, str)):
         raise TypeError("product must be a text or nothing")
     scope = Scope(roi=None if roi is None else Mask(roi), product=product)
-    detector = open_detector(scope)
-    sights = [_arrays_of(state.arrays, index) for index in range(count)]
+    detector = open_detector(scope, _arrays_of(state.arrays, "said"))
+    sights = [_arrays_of(state.arrays, str(index)) for index in range(count)]
     for sight in sights:
         detector.check(sight)
     sizes_hw = frozenset((int(height), int(width)) for height, width in facts["sizes_hw"])
@@ -250,8 +249,8 @@ def restored(
     return FittedModel(name, notes, detector, scope, known, detector.bank(known.sights), limits)
 
 
-def _arrays_of(arrays: Mapping[str, Any], index: int) -> Sight:
-    prefix = f"{index}."
+def _arrays_of(arrays: Mapping[str, Any], owner: str) -> Sight:
+    prefix = f"{owner}."
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 

@@ -79,7 +79,7 @@ def open_backbone(found: ModelFolder) -> OpenedBackbone:
     source = f"{LOCAL}{found.folder.absolute()}"
     if not timm.models.is_model_in_modules(found.architecture, _TRANSFORMER_MODULES):
         name = _registered(timm, "conv", lambda **options: timm.create_model(source, **options))
-        # For features alone timm leaves at random what it misses in the weights; for a whole model it objects.
+        # For features alone timm leaves at random what the weights lack; for a whole model it objects.
         _guarded(found, lambda: timm.create_model(source, pretrained=True))
         levels = _guarded(found, lambda: timm.create_model(source, pretrained=False, features_only=True))
         return OpenedBackbone(name, *_normalisation(levels), strides=tuple(levels.feature_info.reduction()))

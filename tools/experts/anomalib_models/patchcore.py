@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -10,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.errors import ExpertUnavailable
-from tools.experts.anomalib_models.detector import Detector
+from tools.experts.anomalib_models.detector import Opener
 from tools.experts.anomalib_models.expert import AnomalibExpert
 from tools.experts.anomalib_models.frame import Frame
 from tools.experts.anomalib_models.opening import OpenedBackbone, imported, open_backbone, unusable
 from tools.experts.anomalib_models.patches import PatchDetector, Thinning
 from tools.experts.anomalib_models.weights import find_backbone, missing_package
-from tools.experts.base import Scope
 from tools.experts.onnx_export import load_weights
 from tools.experts.patchcore import ANYWHERE
 from tools.types import MapValues
@@ -95,7 +93,7 @@ class AnomalibPatchCoreExpert(AnomalibExpert):
         weights = "embedded" if self._backbone == EMBEDDED else find_backbone(self._backbone).digest
         return f"{weights} {self._options}"
 
-    def _open(self) -> Callable[[Scope], Detector]:
+    def _open(self) -> Opener:
         if self._backbone == EMBEDDED:
             opened = _EMBEDDED_BACKBONE
         else:
@@ -122,7 +120,7 @@ class AnomalibPatchCoreExpert(AnomalibExpert):
             std=opened.std,
         )
         detector = PatchCoreDetector(model, frame, opened.patch_px or _STRIDES[0], self._options)
-        return lambda _: detector
+        return lambda scope, said: detector  # noqa: ARG005  it takes no words
 
 
 def _load_embedded(network: Any) -> None:  # noqa: ANN401

@@ -63,6 +63,11 @@ class PatchDetector(ABC):
         self._angles_deg = tuple(angles_deg)
         self._lock = threading.Lock()
 
+    @property
+    def said(self) -> Sight:
+        """See `Detector`; nothing."""
+        return {}
+
     @abstractmethod
     def _grids(self, batch: torch.Tensor) -> torch.Tensor:
         """Features of normalised pictures, shape (pictures, height, width, channels)."""

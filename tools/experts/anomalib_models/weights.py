@@ -124,7 +124,8 @@ def cached_snapshot(repository: str, holds: Callable[[Path], bool]) -> Path | No
     The snapshot that the main branch points to goes before older ones.
     """
     cached = hub_cache() / f"models--{repository.replace('/', '--')}"
-    snapshots = sorted(cached.glob("snapshots/*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    snapshots = [path for path in cached.glob("snapshots/*") if path.is_dir()]
+    snapshots.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     with suppress(OSError):
         snapshots.insert(0, cached / "snapshots" / (cached / "refs" / "main").read_text().strip())
     return next((folder for folder in snapshots if holds(folder)), None)
@@ -171,9 +172,14 @@ def digest_of(*paths: Path) -> str:
     """Sixteen hexadecimal digits over the content of files; each is read once in a process.
 
     Raises:
-        OSError: a file cannot be read.
+        ExpertUnavailable: a file cannot be read.
     """
-    digests = [_file_digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    try:
+        digests = [_file_digest(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    except OSError as error:
+        raise ExpertUnavailable(
+            f"{error.filename} cannot be read ({error.strerror}): get it again"
+        ) from error
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 

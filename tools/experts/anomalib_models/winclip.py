@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ from tools.experts.anomalib_models.clip import (
     find_clip,
     open_clip_model,
 )
-from tools.experts.anomalib_models.detector import Bank, Detector, Found, Sight, check_array, quarters
+from tools.experts.anomalib_models.detector import Bank, Detector, Found, Opener, Sight, check_array, quarters
 from tools.experts.anomalib_models.expert import AnomalibExpert
 from tools.experts.anomalib_models.frame import Frame
 from tools.experts.anomalib_models.opening import imported
@@ -83,23 +83,31 @@ class WinClipExpert(AnomalibExpert):
             raise ExpertUnavailable(missing)
         return find_clip(self._weights, self._options.architecture).digest
 
-    def _open(self) -> Callable[[Scope], Detector]:
+    def _open(self) -> Opener:
         opened = open_clip_model(find_clip(self._weights, self._options.architecture))
         lock = threading.Lock()
+        spoken_before: dict[str, npt.NDArray[np.float32]] = {}
 
-        def for_scope(scope: Scope) -> Detector:
-            return WinClipDetector(opened, lock, _words(opened, lock, scope.product))
+        def for_scope(scope: Scope, said: Sight) -> Detector:
+            if said:
+                words = check_array(said, "words", (2, opened.channels), "float32")
+                return WinClipDetector(opened, lock, words)
+            name = spoken(scope.product)
+            with lock:
+                if name not in spoken_before:
+                    spoken_before[name] = _words(opened, name)
+            return WinClipDetector(opened, lock, spoken_before[name])
 
         return for_scope
 
 
-def _words(opened: OpenedClip, lock: threading.Lock, product: str | None) -> torch.Tensor:
-    """Embeddings of the prompts for good and for damaged parts of a product, shape (2, channels)."""
+def _words(opened: OpenedClip, name: str) -> npt.NDArray[np.float32]:
+    """Embeddings of the prompts for good and for damaged parts, 231 texts: shape (2, channels)."""
     import torch
 
-    with lock, torch.inference_mode():
-        opened.model.setup(class_name=spoken(product))
-        words: torch.Tensor = opened.model.text_embeddings.clone()
+    with torch.inference_mode():
+        opened.model.setup(class_name=name)
+        words: npt.NDArray[np.float32] = opened.model.text_embeddings.numpy().copy()
     return words
 
 
@@ -116,11 +124,11 @@ class WinClipDetector:
         words: embeddings of the prompts for good and for damaged parts, shape (2, channels).
     """
 
-    def __init__(self, opened: OpenedClip, lock: threading.Lock, words: torch.Tensor) -> None:
+    def __init__(self, opened: OpenedClip, lock: threading.Lock, words: npt.NDArray[np.float32]) -> None:
         self._opened = opened
         self._model = opened.model
         self._lock = lock
-        self._words = words
+        self.said = {"words": words}
         self._sums = imported("anomalib.models.image.winclip.utils")
         self.frame = Frame(opened.side_px, opened.side_px, opened.mean, opened.std, square=True)
 
@@ -189,8 +197,9 @@ class WinClipDetector:
     def _defect_share(self, embeddings: npt.NDArray[np.float32]) -> torch.Tensor:
         import torch
 
+        words = torch.from_numpy(self.said["words"])
         share: torch.Tensor = self._sums.class_scores(
-            torch.from_numpy(embeddings), self._words, self._model.temperature, target_class=1
+            torch.from_numpy(embeddings), words, self._model.temperature, target_class=1
         )
         return share
 
@@ -234,8 +243,7 @@ class WinClipDetector:
 
     def check(self, sight: Sight) -> None:
         """See `Detector`."""
-        visual = self._model.clip.visual
-        channels = int(visual.output_dim)
+        channels = self._opened.channels
         check_array(sight, "image", (channels,), "float32")
         check_array(sight, "patches", (int(np.prod(self._grid_hw)), None), "float32")
         check_array(sight, "kept", self._grid_hw, "bool")

@@ -169,6 +169,11 @@ def test_a_digest_follows_the_content(tmp_path: Path) -> None:
     assert digest_of(first) == digest_of(other)
 
 
+def test_a_file_that_cannot_be_read_is_an_obstacle(tmp_path: Path) -> None:
+    with pytest.raises(ExpertUnavailable, match="cannot be read"):
+        digest_of(tmp_path / "gone")
+
+
 def test_a_missing_package_names_the_command() -> None:
     assert missing_package(["json", "no_such_package"]) == "not installed: pip install no_such_package"
     assert missing_package(["json"]) is None

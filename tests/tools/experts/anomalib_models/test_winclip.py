@@ -16,7 +16,7 @@ from tools.experts.anomalib_models import WinClipExpert, WinClipOptions
 from tools.experts.anomalib_models.clip import find_clip, open_clip_model
 from tools.experts.anomalib_models.opening import imported
 from tools.experts.anomalib_models.winclip import spoken
-from tools.experts.base import Scope
+from tools.experts.base import FittedState, Scope
 from tools.masks import Mask
 from tools.types import Box, Pixels, UserLimits
 
@@ -66,6 +66,20 @@ def test_without_a_good_image_it_doubts_and_never_claims(winclip: WinClipExpert,
     assert 0 < reading.score < 1
     again = winclip.restore(fitted.state())
     assert again.read(surface(0, 96, 96)).reading.score == reading.score
+
+
+def test_the_words_of_a_kept_fit_are_not_read_again(
+    winclip: WinClipExpert, surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are two hundred texts, half a minute for the real model without a graphics card."""
+    fitted = winclip.fit([], Scope(product="pill"))
+    state, score = fitted.state(), fitted.read(surface(0, 64, 64)).reading.score
+    monkeypatch.setattr("tools.experts.anomalib_models.winclip._words", lambda *_: pytest.fail("read again"))
+    assert winclip.restore(state).read(surface(0, 64, 64)).reading.score == score
+    assert winclip.fit([surface(0, 64, 64)], Scope(product="pill")).calibration.normals == 1
+    spoilt = FittedState({**state.arrays, "said.words": state.arrays["said.words"][:1]}, state.facts)
+    with pytest.raises(ValueError, match="words must be finite float32"):
+        winclip.restore(spoilt)
 
 
 def test_doubt_is_shown_where_a_defect_is_more_likely_than_none(
