@@ -118,8 +118,7 @@ def _with_grain(scene: Linear, amount: float, rng: Rng) -> Linear:
 def _compressed(pixels: Pixels, quality: int) -> Pixels:
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def _mark(flaw: Flaw, shot: Shot) -> tuple[str, Box, Mask] | None:

@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any, Final
 
 import cv2
+import numpy as np
 
 from benchmarks import roster
 from benchmarks.children import answer
@@ -144,7 +145,8 @@ def _tried(score: Score, image: Pixels) -> tuple[float, Mapping[str, float]] | N
 def _floor(backbone: EmbeddedBackbone, seen_px: int) -> Score:
     def look(image: Pixels) -> tuple[float, Mapping[str, float]]:
         # The cheapest way to its size: nothing but the network is to be timed.
-        backbone.features(cv2.resize(image, (seen_px, seen_px), interpolation=cv2.INTER_NEAREST)[None])
+        seen = cv2.resize(image, (seen_px, seen_px), interpolation=cv2.INTER_NEAREST)
+        backbone.features(np.asarray(seen, np.uint8)[None])
         return 0.0, {}
 
     return look
@@ -178,7 +180,7 @@ def _sized(path: str, side_px: int) -> Pixels:
     image = read(path)
     if image.shape[:2] == (side_px, side_px):
         return image
-    return cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
+    return cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -36,7 +37,7 @@ class PlainNeighbours:
             some = patches[start : start + ROWS_AT_ONCE]
             squared = (some**2).sum(axis=1) + (self._squares - 2 * some @ self._bank.T).min(axis=1)
             farthest = max(farthest, float(squared.max()))
-        return farthest**0.5
+        return math.sqrt(farthest)
 
     def _patches(self, image: Pixels) -> Features:
         seen = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR).astype(np.uint8)

@@ -60,7 +60,7 @@ class Kept:
 
 def folders() -> dict[str, list[Path]]:
     """Files of each kind of textile, in the order of their names."""
-    import conformal_clip_data as data
+    import conformal_clip_data as data  # type: ignore[import-untyped]
 
     where = {"good": data.nominal_dir(), "local": data.local_dir(), "global": data.global_dir()}
     return {kind: sorted(Path(folder).glob("*.jpg")) for kind, folder in where.items()}

@@ -16,6 +16,7 @@ from benchmarks.children import ROOT, Children
 from benchmarks.conditions import STRESSES, Picture, taken
 from benchmarks.expert_pictures import drawn_series
 from benchmarks.neighbours import PlainNeighbours
+from benchmarks.pictures import read
 from benchmarks.stress_tables import Row, by_kind, by_stress
 from examples.products import bare_pcb
 from tools.errors import ViewMismatch
@@ -133,17 +134,23 @@ def test_sheets_show_marks_and_claims(tmp_path: Path) -> None:
     album.add("none", Picture(blank), [])
     album.add("none", picture, [Box(x0=40, y0=40, x1=70, y1=70)])
     whole, close = album.write()
-    shown = contest.read(whole)
+    shown = read(whole)
     assert shown.shape[0] == 640
     for colour in (sheets.MARKED, sheets.CLAIMED):
         assert (shown == colour).all(axis=2).any()
-        assert (contest.read(close) == colour).all(axis=2).any()
+        assert (read(close) == colour).all(axis=2).any()
 
 
 def test_textiles_are_scored_by_every_aspect_beside_plain_neighbours(tmp_path: Path) -> None:
     pytest.importorskip("conformal_clip_data")
     backbone = EmbeddedBackbone(tmp_path)
-    kept = textiles.measure(PairLike(), backbone, [1, 2], range(2), tested=3)
+    kept = textiles.measure(
+        PairLike(),  # type: ignore[arg-type]
+        backbone,
+        [1, 2],
+        range(2),
+        tested=3,
+    )
     assert set(kept) == {1, 2}
     for one in kept.values():
         assert {way for way, _ in one.aurocs} == {textiles.POSITION, textiles.PLAIN}
