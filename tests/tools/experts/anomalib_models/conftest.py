@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,18 @@ SMALL_CLIP = {
 
 
 @pytest.fixture(scope="session")
-def timm_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def one_thread() -> Iterator[None]:
+    """Small models gain nothing from threads, and lose much where other tests take the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def timm_folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Callable[..., Path]:
     """Makes a folder as `timm.models.save_for_hf` writes it."""
     timm = imported("timm")
 
@@ -60,7 +71,7 @@ def dino(timm_folder: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
     """A small CLIP in the form of open_clip's repositories on the hub."""
     open_clip = imported("open_clip")
     import torch
