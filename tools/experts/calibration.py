@@ -30,11 +30,11 @@ _STUDENT_95: Final = (
     *(6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860),
     *(1.833, 1.812, 1.782, 1.753, 1.725, 1.697, 1.671, 1.645),
 )
-_STUDENT_99: Final = (
+STUDENT_99: Final = (  # one-sided, for `student`
     *(31.821, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896),
     *(2.821, 2.764, 2.681, 2.602, 2.528, 2.457, 2.390, 2.326),
 )
-_STUDENT_999: Final = (
+STUDENT_999: Final = (
     *(318.309, 22.327, 10.215, 7.173, 5.893, 5.208, 4.785, 4.501),
     *(4.297, 4.144, 3.930, 3.733, 3.552, 3.385, 3.232, 3.090),
 )
@@ -129,10 +129,10 @@ def calibrate(
     spread, freedom = _spread(values, floor_spread)
     wider = spread * math.sqrt(1 + 1 / values.size)
     reliability, reason = _reliability(normals, aligned=aligned)
-    doubt = _student(freedom, _STUDENT_95 if reliability == "low" else _STUDENT_99)
+    doubt = student(freedom, _STUDENT_95 if reliability == "low" else STUDENT_99)
     uncertain_from = centre + doubt * wider
     reached = max(float(values.max()) + spread, float(beyond.max(initial=-math.inf)))
-    anomalous_from = max(centre + _student(freedom, _STUDENT_999) * wider, reached)
+    anomalous_from = max(centre + student(freedom, STUDENT_999) * wider, reached)
     return Calibration(
         method=method,
         normals=normals,
@@ -162,8 +162,8 @@ def _spread(values: npt.NDArray[np.float64], floor: float) -> tuple[float, int]:
     return max(seen, floor, smallest), max(freedom, 1)
 
 
-def _student(freedom: int, quantiles: tuple[float, ...]) -> float:
-    """Student's quantile, between the table's degrees of freedom linearly in their inverse."""
+def student(freedom: float, quantiles: tuple[float, ...]) -> float:
+    """Student's quantile from a table above, between its degrees of freedom linearly in their inverse."""
     inverse = [1 / df for df in reversed(_STUDENT_DF)]
     return float(np.interp(1 / freedom, inverse, quantiles[::-1]))
 

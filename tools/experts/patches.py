@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.experts.backbones import EmbeddedBackbone
+from tools.experts.onnx_export import OUTPUT_STRIDES, Strides
 from tools.types import MapValues, Pixels
 
 Patches: TypeAlias = npt.NDArray[np.float32]
@@ -18,23 +19,39 @@ Patches: TypeAlias = npt.NDArray[np.float32]
 Upsampling: TypeAlias = Literal["linear", "nearest"]
 """How a distance of each patch becomes a value of each pixel; "nearest" is anomalib's way."""
 
+PATCH_PX: Final = 8
+"""Pixels from one patch to the next."""
+
 _ROWS_AT_ONCE: Final = 200  # so that their distances to the whole bank stay in the cache
 
 
-def patch_grid(backbone: EmbeddedBackbone, image: Pixels) -> Patches:
-    """Patch features of an image on the grid of stride 8: shape (height / 8, width / 8, 152), float32.
+def patch_grid(backbone: EmbeddedBackbone, image: Pixels, strides: Strides = OUTPUT_STRIDES) -> Patches:
+    """Patch features of an image on the grid of stride 8: shape (height / 8, width / 8, channels), float32.
 
-    Both levels are averaged over 3x3 places (zeros beyond the border), the coarse one is brought to the grid
-    of the fine one, and they are joined.
+    See `joined`.
     """
-    fine, coarse = (
-        cv2.blur(maps[0], (3, 3), borderType=cv2.BORDER_CONSTANT) for maps in backbone.features(image[None])
-    )
-    height, width = fine.shape[:2]
-    joined: Patches = np.concatenate(
-        [fine, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)], axis=2
-    )
-    return joined
+    return joined(backbone.features(image[None], strides), strides)
+
+
+def joined(maps: Sequence[npt.NDArray[np.float32]], strides: Strides) -> Patches:
+    """Maps of one image, each (1, height, width, channels), as patches on the grid of stride 8.
+
+    Each is averaged over 3x3 places (zeros beyond the border) and brought to the grid, the finer by the mean
+    of the places that a patch covers; then they are joined in the order of the strides.
+    """
+    pooled = [cv2.blur(values[0], (3, 3), borderType=cv2.BORDER_CONSTANT) for values in maps]
+    finest, own = pooled[0].shape[:2], strides[0]
+    height, width = (max(1, side * own // PATCH_PX) for side in finest)
+    levels = [
+        cv2.resize(
+            values, (width, height), interpolation=cv2.INTER_AREA if stride < PATCH_PX else cv2.INTER_LINEAR
+        )
+        if stride != PATCH_PX
+        else values
+        for values, stride in zip(pooled, strides, strict=True)
+    ]
+    grid: Patches = np.concatenate(levels, axis=2)
+    return grid
 
 
 def pixel_map(
@@ -61,18 +78,28 @@ class Bank:
         self._minus_twice = np.ascontiguousarray(-2 * self.rows.T)
         self._squares = np.einsum("ij,ij->i", self.rows, self.rows)
 
-    def distances(self, grid: Patches) -> MapValues:
-        """Euclidean distance of each patch of a grid to its nearest row: shape (height, width), float32."""
+    def distances(self, grid: Patches, *, but: slice | None = None) -> MapValues:
+        """Euclidean distance of each patch of a grid to its nearest row.
+
+        Args:
+            grid: shape (height, width, channels), or (rows, channels).
+            but: rows of the bank that do not count: those of the very image, when it is left out.
+
+        Returns:
+            Shape (height, width) or (rows,), float32.
+        """
         patches = grid.reshape(-1, grid.shape[-1])
         nearest = np.empty(len(patches), np.intp)
         for start in range(0, len(patches), _ROWS_AT_ONCE):
             # |a - b|^2 without |a|^2, which does not change which b is nearest.
             partial = patches[start : start + _ROWS_AT_ONCE] @ self._minus_twice
             partial += self._squares
+            if but is not None:
+                partial[:, but] = np.inf
             nearest[start : start + _ROWS_AT_ONCE] = partial.argmin(axis=1)
         # That expansion cancels badly for close patches, so the winner's distance is taken directly.
         apart = patches - self.rows[nearest]
-        found: MapValues = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(grid.shape[:2])
+        found: MapValues = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(grid.shape[:-1])
         return found
 
 
