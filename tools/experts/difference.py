@@ -3,27 +3,31 @@
 A pixel differs only by what lies outside the range of the other picture's 3x3 neighbourhood, both ways, so
 that an edge a fraction of a pixel off does not count. What is left is divided by the deviation to be expected
 there: a floor for quantisation and compression, the jitter of edges, and the noise that this very pair shows
-at places of the same local contrast, which is robust against defects since they cover little.
+at places of the same local contrast, which is robust against defects since they cover little. Brightness is
+compared at full size, colour at half of it: it carries no finer detail, and compression halves it anyway.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tools.masks import Inside
 from tools.types import MapValues, Pixels
 
-Planes = npt.NDArray[np.float32]
-"""Shape (height, width, planes)."""
+Bytes = npt.NDArray[np.uint8]
+"""One value a pixel, shape (height, width)."""
 
-_FLOOR_GREY: Final = 3.0
-"""Grey levels that mean nothing: quantisation, compression, fixed-pattern noise."""
+SEAM_PX: Final = 16
+"""A place's deviation follows from what lies within this of it."""
 
-_CHROMA_FLOOR: Final = 0.7
-"""Colour differences are smoother than brightness: their floor is this share of it."""
+_FLOORS_GREY: Final = (3.0, 1.5, 1.2)
+"""Levels that mean nothing (quantisation, compression, fixed-pattern noise) in Y, Cr and Cb."""
 
 _EDGE_JITTER: Final = 0.1
 """Share of an edge's height that sub-pixel misalignment, focus and sharpening can leave."""
@@ -35,83 +39,131 @@ _PLAIN_AT_MOST: Final = 2.0
 
 _SMOOTH_PX: Final = 1.5
 
-_TO_LUMA_CHROMA: Final = np.array(
-    [[0.299, 0.587, 0.114], [0.701, -0.587, -0.114], [-0.299, -0.587, 0.886]], dtype=np.float32
-)
-"""Brightness, and the two colour differences R-Y and B-Y (ITU-R BT.601)."""
+_THIN: Final = 4
+"""Noise is taken from one pixel in so many, both ways."""
 
 _NEIGHBOURHOOD: Final = np.ones((3, 3), np.uint8)
 
 
-def deviation_map(
-    query: Pixels, reference: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_]
-) -> MapValues:
-    """Deviation of the query from the reference, in expected deviations.
+@dataclass(frozen=True)
+class Noise:
+    """The deviation to be expected of Y, Cr and Cb at each local contrast: shape (3, 256), float32."""
+
+    expected: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Two pictures of one place beside each other.
 
     Args:
-        query: RGB, shape (height, width, 3), uint8.
-        reference: RGB in the query's frame and light, float32.
-        inside: where the reference has a counterpart; outside the map is 0.
+        query: uint8, shape (height, width, channels), RGB or grey.
+        reference: in the query's frame and light, same shape.
+        compared: what counts of what both show, shape (height, width); not its seam.
+        covered: the same with its seam.
     """
-    a, b = _luma_and_chroma(query), _luma_and_chroma(reference)
-    compared = cv2.erode(inside.astype(np.uint8), _NEIGHBOURHOOD, iterations=3, borderValue=0) > 0
-    deviation = _deviation(a[..., :1], b[..., :1], compared, _FLOOR_GREY)
-    height, width = query.shape[:2]
-    # Colour carries no finer detail, and compression halves it anyway.
-    half_wh = (max(1, width // 2), max(1, height // 2))
-    half = cv2.resize(compared.astype(np.uint8), half_wh, interpolation=cv2.INTER_NEAREST) > 0
-    a, b = (_floats(cv2.resize(planes[..., 1:], half_wh, interpolation=cv2.INTER_AREA)) for planes in (a, b))
-    colour = _deviation(a, b, half, _CHROMA_FLOOR * _FLOOR_GREY)
-    np.maximum(deviation, cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR), out=deviation)
-    deviation[~compared] = 0
-    return deviation
+
+    query: Pixels
+    reference: Pixels
+    compared: Inside
+    covered: Inside
+
+    def planes(self) -> list[tuple[Bytes, Bytes, Inside]]:
+        """Brightness, and where there is colour its two planes at half size; each of both, and where."""
+        if self.query.shape[2] == 1:
+            return [(_softened(self.query), _softened(self.reference), self.compared)]
+        grey, known_grey = (
+            _softened(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in (self.query, self.reference)
+        )
+        height, width = self.compared.shape
+        half_wh = (max(1, width // 2), max(1, height // 2))
+        where = cv2.resize(self.compared.astype(np.uint8), half_wh, interpolation=cv2.INTER_NEAREST) > 0
+        seen, known = (
+            cv2.cvtColor(cv2.resize(picture, half_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2YCrCb)
+            for picture in (self.query, self.reference)
+        )
+        colours = [(_softened(seen[..., plane]), _softened(known[..., plane]), where) for plane in (1, 2)]
+        return [(grey, known_grey, self.compared), *colours]
 
 
-def _luma_and_chroma(picture: npt.NDArray[Any]) -> Planes:
-    softened = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.7)
-    return _floats(cv2.transform(softened, _TO_LUMA_CHROMA))
-
-
-def _floats(values: npt.ArrayLike) -> Planes:
-    return np.asarray(values, dtype=np.float32)
-
-
-def _deviation(a: Planes, b: Planes, compared: npt.NDArray[np.bool_], floor: float) -> MapValues:
-    """The strongest deviation of any plane, smoothed."""
-    low_a, high_a, low_b, high_b = (
-        morph(planes, _NEIGHBOURHOOD).reshape(a.shape)
-        for planes in (a, b)
-        for morph in (cv2.erode, cv2.dilate)
-    )
-    outside = np.maximum(np.maximum(a - high_b, low_b - a), np.maximum(b - high_a, low_a - b))
-    outside = np.maximum(outside, 0)
-    worst = np.zeros(a.shape[:2], np.float32)
-    for plane in range(a.shape[2]):
-        steps = high_b[..., plane] - low_b[..., plane]
-        contrast = _floats(cv2.blur(cv2.dilate(steps, _NEIGHBOURHOOD), (5, 5)))
-        noise = _noise(np.abs(a[..., plane] - b[..., plane]), contrast, compared)
-        expected = np.sqrt(floor**2 + noise**2 + (_EDGE_JITTER * contrast) ** 2)
-        smooth = cv2.GaussianBlur(outside[..., plane], (0, 0), _SMOOTH_PX)
-        np.maximum(worst, smooth / expected, out=worst)
-    return worst
-
-
-def _noise(
-    residual: npt.NDArray[np.float32], contrast: npt.NDArray[np.float32], compared: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float32]:
-    """Deviation that this pair shows at places of the same contrast: a robust scale in bins of contrast.
+def noise_between(samples: Iterable[Beside]) -> Noise:
+    """The noise of a pair of pictures, from parts of them that stand for the whole.
 
     Plain places are not much noisier than busy ones; where they seem so, a defect fills the bin.
     """
-    thin = (slice(None, None, 4), slice(None, None, 4))
-    kept = compared[thin]
-    misfits, contrasts = residual[thin][kept], contrast[thin][kept]
-    if misfits.size < 10 * _CONTRAST_BINS:
-        return np.zeros_like(residual)
-    order = np.argsort(contrasts)
-    bins = np.array_split(order, _CONTRAST_BINS)
-    centres = np.array([contrasts[chosen].mean() for chosen in bins])
-    scales = np.array([1.4826 * np.median(misfits[chosen]) for chosen in bins])
+    counts = np.zeros((len(_FLOORS_GREY), 256, 256), np.int64)
+    for sample in samples:
+        for plane, (a, b, where) in enumerate(sample.planes()):
+            step = _THIN if plane == 0 else _THIN // 2
+            thin = (slice(None, None, step), slice(None, None, step))
+            kept = where[thin]
+            pair = _contrast(b)[thin][kept].astype(np.int32) * 256 + cv2.absdiff(a, b)[thin][kept]
+            counts[plane] += np.bincount(pair, minlength=256 * 256).reshape(256, 256)
+    contrast = np.arange(256, dtype=np.float64)
+    expected = [
+        np.sqrt(floor**2 + _noise_by_contrast(found) ** 2 + (_EDGE_JITTER * contrast) ** 2)
+        for floor, found in zip(_FLOORS_GREY, counts, strict=True)
+    ]
+    return Noise(np.stack(expected).astype(np.float32))
+
+
+def deviation_map(beside: Beside, noise: Noise) -> MapValues:
+    """Deviation of the query from the reference, in expected deviations; 0 where they are not compared."""
+    height, width = beside.compared.shape
+    (brightness, *colours) = (
+        cv2.multiply(_misfit(a, b), cv2.LUT(_contrast(b), 1 / expected))
+        for (a, b, _), expected in zip(beside.planes(), noise.expected, strict=False)
+    )
+    if colours:
+        colour = cv2.resize(cv2.max(*colours), (width, height), interpolation=cv2.INTER_LINEAR)
+        brightness = cv2.max(brightness, colour)
+    deviation: MapValues = np.asarray(brightness, dtype=np.float32)
+    deviation[~beside.compared] = 0
+    return deviation
+
+
+def _softened(plane: npt.NDArray[Any]) -> Bytes:
+    """A plane without the noise of single pixels."""
+    return np.asarray(cv2.GaussianBlur(plane, (3, 3), 0.7), dtype=np.uint8)
+
+
+def _misfit(a: Bytes, b: Bytes) -> npt.NDArray[np.float32]:
+    """What of two planes lies outside the range of the other's neighbourhood, smoothed."""
+    low_a, high_a, low_b, high_b = (
+        morph(plane, _NEIGHBOURHOOD) for plane in (a, b) for morph in (cv2.erode, cv2.dilate)
+    )
+    beyond_b = cv2.max(cv2.subtract(a, high_b), cv2.subtract(low_b, a))
+    beyond_a = cv2.max(cv2.subtract(b, high_a), cv2.subtract(low_a, b))
+    outside = cv2.max(beyond_a, beyond_b).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(outside, (0, 0), _SMOOTH_PX), dtype=np.float32)
+
+
+def _contrast(plane: Bytes) -> Bytes:
+    """Height of the edges near each pixel."""
+    steps = cv2.morphologyEx(plane, cv2.MORPH_GRADIENT, _NEIGHBOURHOOD)
+    return np.asarray(cv2.blur(cv2.dilate(steps, _NEIGHBOURHOOD), (5, 5)), dtype=np.uint8)
+
+
+def _noise_by_contrast(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """A robust scale of the differences (second axis) at each contrast (first), from bins of equal count."""
+    contrast = np.arange(256, dtype=np.float64)
+    ranks = np.cumsum(counts.sum(axis=1))
+    if ranks[-1] < 10 * _CONTRAST_BINS:
+        return np.zeros(256)
+    bin_of = np.minimum((ranks - 1) * _CONTRAST_BINS // ranks[-1], _CONTRAST_BINS - 1)
+    bins = [counts * (bin_of == number)[:, None] for number in range(_CONTRAST_BINS)]
+    bins = [held for held in bins if held.any()]
+    centres = [float(held.sum(axis=1) @ contrast) / held.sum() for held in bins]
+    scales = np.array([1.4826 * _median(held.sum(axis=0)) for held in bins])
     busier = np.minimum.accumulate(scales[::-1])[::-1]
-    scales = np.minimum(scales, _PLAIN_AT_MOST * busier + 1)
-    return np.asarray(np.interp(contrast, centres, scales), dtype=np.float32)
+    found = np.interp(contrast, centres, np.minimum(scales, _PLAIN_AT_MOST * busier + 1))
+    return np.asarray(found, dtype=np.float64)
+
+
+def _median(counts: npt.NDArray[np.int64]) -> float:
+    """Median of whole numbers from their counts, each number spread evenly around itself."""
+    up_to = np.cumsum(counts)
+    half = up_to[-1] / 2
+    number = int(np.searchsorted(up_to, half))
+    before = up_to[number] - counts[number]
+    return max(0.0, number - 0.5 + float((half - before) / counts[number]))

@@ -1,13 +1,16 @@
-"""Takes the difference in light between two aligned pictures away, and leaves the defects."""
+"""Finds how the light of two aligned pictures differs, so that it can be taken away and the defects stay."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tools.experts.windows import Window
+from tools.masks import Inside
 from tools.types import Pixels
 
 _CELLS: Final = 32
@@ -20,60 +23,91 @@ the coarse surfaces have already told apart."""
 _ROUNDS: Final = 2
 """Rounds of re-weighting a stage, in which cells that hold a defect lose their say."""
 
+_FEWEST_CELLS: Final = 100
+"""Fewer tell no surface."""
+
 _MOST_GAIN: Final = 3.0
 """Light varies by no more than this factor either way of its median; what varies more is no light."""
 
 _OFFSET_UNIT: Final = 30.0
 """Offsets are fitted in units of so many grey levels, so that one ridge suits gains and offsets."""
 
+_GAIN_DEGREE: Final = 3
+_OFFSET_DEGREE: Final = 1
 
-def in_light_of(query: Pixels, aligned: Pixels, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """The aligned reference as the query's light would show it.
+Surface = npt.NDArray[np.float32]
+"""One value a point of a grid over the frame and channel, shape (32, 32, channels)."""
 
-    Each channel of the query is fitted as the reference's times a gain that is a cubic polynomial of the
-    place (gradients, vignetting) plus a linear offset (stray light), by iteratively re-weighted least squares
-    with Geman-McClure weights. So smooth a surface cannot imitate a defect.
+
+@dataclass(frozen=True)
+class Light:
+    """The light of one picture against that of another: a gain and an offset, as grids over the frame."""
+
+    gain: Surface
+    offset: Surface
+
+    def on(self, part: npt.NDArray[Any], window: Window, size_wh: tuple[int, int]) -> Pixels:
+        """A part of the other picture in the light of the first.
+
+        Args:
+            part: uint8, shape (height, width, channels).
+            window: where it lies in the frame.
+            size_wh: of the frame.
+        """
+        gain, offset = (window.spread(grid, size_wh) for grid in (self.gain, self.offset))
+        lit = cv2.add(cv2.multiply(part, gain, dtype=cv2.CV_32F), offset)
+        rounded = cv2.convertScaleAbs(np.maximum(lit, 0, out=lit))  # stops at 255
+        return rounded.reshape(part.shape).astype(np.uint8, copy=False)
+
+
+def light_between(seen: npt.NDArray[Any], known: npt.NDArray[Any], where: Inside) -> Light:
+    """The light of a picture against that of another of the same scene.
+
+    Each channel is fitted as the other's times a gain that is a cubic polynomial of the place (gradients,
+    vignetting) plus a linear offset (stray light), by iteratively re-weighted least squares with
+    Geman-McClure weights. So smooth a surface cannot imitate a defect.
 
     Args:
-        query: RGB, shape (height, width, 3), uint8.
-        aligned: the reference in the query's frame, same shape.
-        inside: where the reference has a counterpart.
-
-    Returns:
-        RGB, same shape, float32 in 0..255.
+        seen: uint8, shape (height, width, channels); a reduced picture will do.
+        known: the other, aligned with it; same shape.
+        where: what may be looked at, shape (height, width).
     """
-    height, width = query.shape[:2]
+    height, width, channels = seen.shape
     cells_wh = (min(_CELLS, width), min(_CELLS, height))
-    seen = cv2.resize(query, cells_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
-    known = cv2.resize(aligned, cells_wh, interpolation=cv2.INTER_AREA).astype(np.float32)
-    whole = cv2.resize(inside.astype(np.float32), cells_wh, interpolation=cv2.INTER_AREA) > 0.99
-    if whole.sum() < 100:  # too little in common to fit a surface to
-        return aligned.astype(np.float32)
-    gains, offsets = _basis(cells_wh, degree=3), _basis(cells_wh, degree=1)
-    lit = np.empty(query.shape, np.float32)
-    degrees = np.array([degree for basis in (gains, offsets) for degree, _ in basis])
-    for channel in range(3):
-        terms = [known[..., channel] * term for _, term in gains]
-        terms += [_OFFSET_UNIT * term for _, term in offsets]
-        weights = _robust_fit(np.stack(terms, axis=-1)[whole], degrees, seen[..., channel][whole])
-        gain = _surface(weights[: len(gains)], gains, (width, height))
+    whole = cv2.resize(where.astype(np.float32), cells_wh, interpolation=cv2.INTER_AREA) > 0.99
+    a, b = (
+        cv2.resize(picture.astype(np.float32), cells_wh, interpolation=cv2.INTER_AREA)[whole].reshape(
+            -1, channels
+        )
+        for picture in (seen, known)
+    )
+    gain_terms, offset_terms = _terms(cells_wh, _GAIN_DEGREE), _terms(cells_wh, _OFFSET_DEGREE)
+    degrees = np.array([degree for terms in (gain_terms, offset_terms) for degree, _ in terms])
+    here, elsewhere = (np.stack([term for _, term in terms]) for terms in (gain_terms, offset_terms))
+    gains, offsets = [], []
+    for channel in range(channels):
+        weights = np.zeros(len(degrees))
+        weights[0] = 1
+        if whole.sum() >= _FEWEST_CELLS:
+            terms = np.vstack([here[:, whole] * b[:, channel], _OFFSET_UNIT * elsewhere[:, whole]])
+            weights = _robust_fit(terms.T, degrees, a[:, channel])
+        gain = np.tensordot(weights[: len(here)], here, axes=1)
         usual = float(np.median(gain))
-        gain = np.clip(gain, usual / _MOST_GAIN, usual * _MOST_GAIN)
-        offset = _surface(weights[len(gains) :] * _OFFSET_UNIT, offsets, (width, height))
-        lit[..., channel] = aligned[..., channel] * gain + offset
-    return np.clip(lit, 0, 255)
+        gains.append(np.clip(gain, usual / _MOST_GAIN, usual * _MOST_GAIN))
+        offsets.append(_OFFSET_UNIT * np.tensordot(weights[len(here) :], elsewhere, axes=1))
+    gain_grid, offset_grid = (np.stack(grids, axis=-1).astype(np.float32) for grids in (gains, offsets))
+    return Light(gain_grid, offset_grid)
 
 
-def _basis(size_wh: tuple[int, int], degree: int) -> list[tuple[int, npt.NDArray[np.float32]]]:
+def _terms(size_wh: tuple[int, int], degree: int) -> list[tuple[int, npt.NDArray[np.float64]]]:
     """Monomials of x and y in -1..1 up to a degree, each with its own, the constant first."""
-    y, x = np.mgrid[0 : size_wh[1], 0 : size_wh[0]].astype(np.float32)
-    x, y = (x + 0.5) / size_wh[0] * 2 - 1, (y + 0.5) / size_wh[1] * 2 - 1
+    x, y = np.meshgrid(*((np.arange(side) + 0.5) / side * 2 - 1 for side in size_wh))
     return [(total, x**i * y ** (total - i)) for total in range(degree + 1) for i in range(total + 1)]
 
 
 def _robust_fit(
-    terms: npt.NDArray[np.float32], degrees: npt.NDArray[np.int_], seen: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+    terms: npt.NDArray[np.float64], degrees: npt.NDArray[np.int_], seen: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
     """Weights of the terms; a ridge draws them to "same light" where the picture does not tell."""
     found = np.zeros(terms.shape[1])
     found[0] = 1
@@ -90,13 +124,4 @@ def _robust_fit(
             misfit = np.abs(seen - terms @ found)
             scale = 2 * (1.4826 * float(np.median(misfit)) + 1)
             trust = 1 / (1 + (misfit / scale) ** 2) ** 2
-    return found.astype(np.float32)
-
-
-def _surface(
-    weights: npt.NDArray[np.float32],
-    basis: list[tuple[int, npt.NDArray[np.float32]]],
-    size_wh: tuple[int, int],
-) -> npt.NDArray[np.float32]:
-    coarse = np.tensordot(weights, np.stack([term for _, term in basis]), axes=1).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+    return found

@@ -10,28 +10,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
 from tools.errors import ViewMismatch
-from tools.experts.base import EVERYTHING, Scope
+from tools.experts.base import EVERYTHING, FittedState, Scope
 from tools.experts.calibration import calibrate, perturbations
-from tools.experts.difference import deviation_map
+from tools.experts.comparison import Comparison, compare
 from tools.experts.framing import distinct
-from tools.experts.lighting import in_light_of
-from tools.experts.registration import register, same_size
+from tools.experts.references import by_likeness, diverse, thumbnail
 from tools.geometry import clip_box
+from tools.masks import Inside, Mask
 from tools.regions import find_regions
-from tools.types import Box, Calibration, ExpertReading, MapValues, Measurement, Pixels, Region
+from tools.types import Calibration, ExpertReading, MapValues, Measurement, Pixels, Region, UserLimits
 
-LARGEST_SIDE_PX: Final = 1600
+MOST_PIXELS: Final = 80_000_000
 """Larger pictures are compared at this size, and the reading says so."""
 
 MOST_REFERENCES: Final = 8
-"""Good images that set the limits and are tried for a query; the first of a list are the best."""
+"""Good images that set the limits and that a query may be compared with."""
 
 COPIES: Final = 3
 """Re-imaged copies of a good image that its limits are set by."""
@@ -41,17 +40,6 @@ CALIBRATION_SIDE_PX: Final = 400
 
 FLOOR_SPREAD: Final = 0.6
 """Smallest believable spread of good parts' scores; copies made by software vary less than real shots."""
-
-SAME_VIEW_AGREEMENT: Final = 0.9
-"""Share of structured places from which on two pictures show the same view, whatever differs."""
-
-LEAST_AGREEMENT: Final = 0.5
-"""Under it they do not; between the two, only if little of the picture deviates: boards of one panel share
-much of their structure, and so does a board turned upside down."""
-
-DEVIATES_FROM: Final = 2.5
-MOST_DEVIATING: Final = 0.015
-"""Share of the picture that may deviate from this score on where structure agrees only half-way."""
 
 WEAKEST_REGION: Final = 0.15
 """A region is named from this share of the strongest on: fainter ones beside it are the pair's own misfit."""
@@ -66,24 +54,42 @@ _BRIDGE_PX: Final = 9
 """Deviations closer together than this are one region: the two edges of one scratch, say."""
 
 _BOX_MARGIN_PX: Final = 7
-"""Boxes leave the margin that an inspector leaves."""
+"""Boxes leave the margin that an inspector leaves; a region's contour leaves none."""
 
 
 class PairExpert:
     """Compares with aligned good images; see the module."""
 
     name: Final = "pair"
+    version: Final = "2"
+    needs_normals: Final = True
+    purpose: Final = "compare the image with a good part of the same view, place by place"
+    requirement: Final = "a good image of the same view"
 
-    def fit(self, normals: Sequence[Pixels], scope: Scope = EVERYTHING) -> FittedPair:  # noqa: ARG002
+    def obstacle(self) -> str | None:
+        """Nothing: it runs wherever this package does."""
+        return None
+
+    def fit(self, normals: Sequence[Pixels], scope: Scope = EVERYTHING) -> FittedPair:
         """Set the limits from the good images; see `tools.experts.base.Expert`.
 
         With one image they come from its re-imaged copies, with several also from comparing each with the
-        others, as far as these show the same view.
+        others, as far as these show the same view. Of many, the first and the most diverse are kept.
         """
         if not normals:
             raise ValueError("pair needs at least one good image")
-        references = [_workable(image) for image in normals[:MOST_REFERENCES]]
-        return FittedPair(references, _calibration(distinct(references)))
+        references = [_workable(image) for image in diverse(distinct(normals), MOST_REFERENCES)]
+        return FittedPair(references, _calibration(references, scope.roi), scope.roi)
+
+    def restore(self, state: FittedState) -> FittedPair:
+        """See `tools.experts.base.Expert`."""
+        references = [np.asarray(state.arrays[name], np.uint8) for name in state.facts["references"]]
+        roi = state.arrays.get("roi")
+        return FittedPair(
+            references,
+            Calibration.model_validate(state.facts["calibration"]),
+            None if roi is None else Mask(roi.astype(bool)),
+        )
 
 
 class FittedPair:
@@ -91,28 +97,46 @@ class FittedPair:
 
     name: Final = PairExpert.name
 
-    def __init__(self, references: Sequence[Pixels], calibration: Calibration) -> None:
+    def __init__(
+        self,
+        references: Sequence[Pixels],
+        calibration: Calibration,
+        roi: Mask | None = None,
+        limits: UserLimits | None = None,
+    ) -> None:
         self._references = tuple(references)
-        self.calibration = calibration
+        self._thumbnails = tuple(thumbnail(reference) for reference in references)
+        self._calibrated = calibration
+        self._roi = roi
+        self._limits = limits
+        self.calibration = calibration.adjusted(limits) if limits else calibration
 
     def read(self, image: Pixels) -> Measurement:
-        """Compare with the first good image of the same view; see `tools.experts.base.FittedExpert`.
+        """Compare with the good image of the same view that is most like it.
+
+        See `tools.experts.base.FittedExpert`.
 
         Raises:
             ViewMismatch: no good image shows the same view.
         """
         started = time.perf_counter()
         query = _workable(image)
-        index, comparison = _compare_with_any(query, self._references)
+        order = by_likeness(query, self._thumbnails) if len(self._references) > 1 else [0]
+        index, comparison = _compare_with_any(query, self._references, order, self._roi)
+        compared = time.perf_counter()
         score = float(comparison.deviation.max())
         zone = self.calibration.zone(score)
         size_wh = (image.shape[1], image.shape[0])
-        map_values = _resized_map(comparison.deviation, size_wh)
-        lit = cv2.resize(comparison.reference, size_wh, interpolation=cv2.INTER_LINEAR)
-        aligned: Pixels = np.rint(lit).astype(np.uint8)
+        map_values, aligned = _resized_map(comparison.deviation, size_wh), comparison.reference
+        if aligned.shape != image.shape:
+            aligned = cv2.resize(aligned, size_wh, interpolation=cv2.INTER_LINEAR).astype(
+                np.uint8, copy=False
+            )
         regions: tuple[Region, ...] = ()
         if zone != "normal":
-            regions = _regions(map_values, self.calibration, image, aligned)
+            within = None if self._roi is None else self._roi.sized(*image.shape[:2])
+            regions = _regions(map_values, self.calibration, image, aligned, within)
+        ended = time.perf_counter()
         reading = ExpertReading(
             expert=self.name,
             score=score,
@@ -123,60 +147,49 @@ class FittedPair:
             regions=regions,
             same_view=True,
             notes=_notes(image, query, comparison),
-            seconds=time.perf_counter() - started,
+            seconds=ended - started,
+            timings_s={**comparison.timings_s, "regions": ended - compared},
         )
         return Measurement(reading, map_values, aligned, index)
 
+    def read_batch(self, images: Sequence[Pixels]) -> list[Measurement]:
+        """One after the other: each uses the cores there are. See `tools.experts.base.FittedExpert`."""
+        return [self.read(image) for image in images]
 
-@dataclass(frozen=True)
-class _Comparison:
-    """A query beside one good image: deviations, and the good image in the query's frame and light."""
+    def with_limits(self, limits: UserLimits) -> FittedPair:
+        """See `tools.experts.base.FittedExpert`."""
+        return FittedPair(self._references, self._calibrated, self._roi, limits)
 
-    deviation: MapValues
-    reference: MapValues
-    agreement: float | None
-    covered: float
-    identical: bool
+    def extended(self, normals: Sequence[Pixels]) -> FittedPair:
+        """See `tools.experts.base.FittedExpert`; limits that a user set stay."""
+        grown = PairExpert().fit([*self._references, *normals], Scope(roi=self._roi))
+        return grown.with_limits(self._limits) if self._limits else grown
 
-    @property
-    def same_view(self) -> bool:
-        """Whether both show the same view, as far as their structure tells."""
-        if self.agreement is None or self.agreement >= SAME_VIEW_AGREEMENT:
-            return True
-        deviating = float(np.mean(self.deviation > DEVIATES_FROM))
-        return self.agreement >= LEAST_AGREEMENT and deviating <= MOST_DEVIATING
-
-
-def _compare(query: Pixels, reference: Pixels) -> _Comparison:
-    """Register, match the light, and measure what still differs.
-
-    Raises:
-        ViewMismatch: the pictures cannot be aligned at all.
-    """
-    reference = same_size(query, reference)
-    registration = register(query, reference)
-    lit = in_light_of(query, registration.warp(reference), registration.inside)
-    deviation = deviation_map(query, lit, registration.inside)
-    return _Comparison(
-        deviation,
-        lit,
-        registration.agreement,
-        covered=float(registration.inside.mean()),
-        identical=np.array_equal(query, reference),
-    )
+    def state(self) -> FittedState:
+        """The good images as they are, the region of interest, and the limits."""
+        names = [f"reference_{number}" for number in range(len(self._references))]
+        arrays = dict(zip(names, self._references, strict=True))
+        if self._roi is not None:
+            arrays["roi"] = self._roi.inside.astype(np.uint8)
+        return FittedState(
+            arrays, {"references": names, "calibration": self._calibrated.model_dump(mode="json")}
+        )
 
 
-def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> tuple[int, _Comparison]:
-    """The first good image of the same view, by its index, and the comparison with it.
+def _compare_with_any(
+    query: Pixels, references: Sequence[Pixels], order: Sequence[int], roi: Mask | None
+) -> tuple[int, Comparison]:
+    """The first good image in this order that shows the same view, by its index, and the comparison with it.
 
     Raises:
         ViewMismatch: none shows the same view.
     """
+    within: Inside | None = None if roi is None else roi.sized(*query.shape[:2])
     agreements: list[float] = []
     refusal: ViewMismatch | None = None
-    for index, reference in enumerate(references):
+    for index in order:
         try:
-            comparison = _compare(query, reference)
+            comparison = compare(query, references[index], within)
         except ViewMismatch as error:
             refusal = refusal or error
             continue
@@ -191,13 +204,14 @@ def _compare_with_any(query: Pixels, references: Sequence[Pixels]) -> tuple[int,
     )
 
 
-def _calibration(references: Sequence[Pixels]) -> Calibration:
+def _calibration(references: Sequence[Pixels], roi: Mask | None) -> Calibration:
     """Limits from re-imaged copies of the first good image, and from the good images against each other."""
-    first = references[0]
-    small = _within(first, CALIBRATION_SIDE_PX)
-    scores = [_self_score(copy, small) for copy in perturbations(small, count=COPIES)]
+    small = [_within(reference, CALIBRATION_SIDE_PX) for reference in references]
+    scores = [_score(copy, small[:1], roi) or 0.0 for copy in perturbations(small[0], count=COPIES)]
     method = "re-imaged copies of the good image"
-    crossed = [_cross_score(index, references) for index in range(len(references))]
+    crossed = [
+        _score(image, [*small[:number], *small[number + 1 :]], roi) for number, image in enumerate(small)
+    ]
     if shown := [score for score in crossed if score is not None]:
         scores += shown
         method += ", and good images against each other"
@@ -206,62 +220,62 @@ def _calibration(references: Sequence[Pixels]) -> Calibration:
     )
 
 
-def _self_score(copy: Pixels, reference: Pixels) -> float:
+def _score(image: Pixels, references: Sequence[Pixels], roi: Mask | None) -> float | None:
+    """Score of one good image against others; None where none shows the same view."""
+    order = by_likeness(image, [thumbnail(reference) for reference in references])
     try:
-        return float(_compare(copy, reference).deviation.max())
-    except ViewMismatch:
-        return 0.0  # too small to be aligned: `read` will say so, and the floor sets the limits
-
-
-def _cross_score(index: int, references: Sequence[Pixels]) -> float | None:
-    """Score of one good image against the others; None where none shows the same view."""
-    others = [reference for other, reference in enumerate(references) if other != index]
-    try:
-        return float(_compare_with_any(references[index], others)[1].deviation.max()) if others else None
+        return float(_compare_with_any(image, references, order, roi)[1].deviation.max()) if order else None
     except ViewMismatch:
         return None
 
 
 def _regions(
-    map_values: MapValues, calibration: Calibration, image: Pixels, aligned: Pixels
+    map_values: MapValues,
+    calibration: Calibration,
+    image: Pixels,
+    aligned: Pixels,
+    within: Inside | None,
 ) -> tuple[Region, ...]:
     """Regions with the margin that an inspector leaves around a defect."""
     bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE_PX, _BRIDGE_PX))
     bridged = np.asarray(cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge), dtype=np.float32)
+    if within is not None:
+        bridged[~within] = 0
     peak = float(bridged.max())
     high = min(max(calibration.uncertain_from, 2 * _RIM_FROM, WEAKEST_REGION * peak), peak)
     found = find_regions(
         bridged, low=min(max(_RIM * high, _RIM_FROM), high), high=high, query=image, reference=aligned
     )
-    height, width = image.shape[:2]
-    return tuple(
-        region.model_copy(update={"box": _with_margin(region.box, width, height)}) for region in found
-    )
+    return tuple(_with_margin(region, *image.shape[:2]) for region in found)
+
+
+def _with_margin(region: Region, height: int, width: int) -> Region:
+    box, margin = region.box, _BOX_MARGIN_PX
+    wider = clip_box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin, width, height)
+    return region.model_copy(update={"box": wider or box})
 
 
 def _resized_map(values: MapValues, size_wh: tuple[int, int]) -> MapValues:
+    if values.shape == size_wh[::-1]:
+        return values
     return np.asarray(cv2.resize(values, size_wh, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def _with_margin(box: Box, width: int, height: int) -> Box:
-    margin = _BOX_MARGIN_PX
-    return clip_box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin, width, height) or box
-
-
 def _workable(image: Pixels) -> Pixels:
-    """The image, reduced if it is larger than can be compared at once."""
-    return _within(image, LARGEST_SIDE_PX)
+    """The image, reduced if it is larger than is compared."""
+    pixels = image.shape[0] * image.shape[1]
+    return _within(image, max(image.shape[:2]) * min(1.0, MOST_PIXELS / pixels) ** 0.5)
 
 
-def _within(image: Pixels, long_side_px: int) -> Pixels:
+def _within(image: Pixels, long_side_px: float) -> Pixels:
     scale = long_side_px / max(image.shape[:2])
     if scale >= 1:
         return image
-    size_wh = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    size_wh = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _notes(image: Pixels, query: Pixels, comparison: _Comparison) -> tuple[str, ...]:
+def _notes(image: Pixels, query: Pixels, comparison: Comparison) -> tuple[str, ...]:
     notes = []
     if query.shape != image.shape:
         size = f"{query.shape[1]}x{query.shape[0]}"

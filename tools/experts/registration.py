@@ -1,9 +1,9 @@
 """Brings the picture of a good part into the frame of a query that shows the same view.
 
 First one affine motion for the whole picture: phase correlation for a start (Kuglin and Hines, 1975),
-enhanced correlation for the rest (ECC; Evangelidis and Psarakis, 2008). Then what is left locally, by dense
-inverse search (DIS; Kroeger et al., 2016), averaged over so wide a window that it can follow a bent part or a
-lens, but not a defect. All is measured on local structure, where brightness, contrast and slow light cancel.
+enhanced correlation while the picture is small (ECC; Evangelidis and Psarakis, 2008), matched blocks for the
+rest. Then what these blocks say beside it, smoothed over a window that can follow a bent part, a lens or a
+seam, but not a defect. All is measured on local structure, where brightness, contrast and slow light cancel.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.errors import ViewMismatch
+from tools.experts.block_matching import (
+    CELL_PX,
+    LEVELS_PER_UNIT,
+    Field,
+    Matches,
+    Plane,
+    cell_centres,
+    common_motion,
+    match_blocks,
+)
+from tools.experts.windows import Window
+from tools.masks import Inside
 from tools.types import Pixels
 
-Plane = npt.NDArray[np.float32]
-"""One value a pixel, shape (height, width)."""
-
 LONG_SIDE_PX: Final = 320
-"""Registration works on pictures reduced to this: structure that aligns them is larger than a defect."""
+"""The whole is registered on pictures reduced to this: structure that aligns them is larger than a defect."""
 
 SMALLEST_SIDE_PX: Final = 48
 """Under this there is too little structure to align by."""
@@ -30,11 +39,16 @@ SMALLEST_SIDE_PX: Final = 48
 ASPECT_TOLERANCE: Final = 0.03
 """Sides' ratios may differ by this much; beyond it the cameras did not see the same field."""
 
-REACH_PX: Final = 6.0
-"""How far, in pixels of the query, a place may lie from where the affine motion expects it."""
+_FINER: Final = 3.0
+"""A large picture's blocks are matched again at so many times the size, up to half of its own."""
 
-_ITERATIONS: Final = 40
-_PYRAMID: Final = (4, 2, 1)
+_CLOSE: Final = (2.0, 0.05)
+_CAUTIOUS: Final = (5.0, 1.0)
+"""How local motion is averaged, sigma in cells and doubt: one follows what it can, over some 16 px of 640,
+and strays where little is to be seen; the other is slow to believe that anything moved."""
+
+_ECC_LEVELS: Final = (4, 2)
+_ECC_ITERATIONS: Final = 30
 _SMALLEST_LEVEL_PX: Final = 32
 _NOISE_GREY: Final = 4.0
 """Detail weaker than this is noise and aligns nothing."""
@@ -48,37 +62,48 @@ _STRUCTURE_GREY: Final = 8.0
 _ALIKE: Final = 0.6
 """Correlation from which on a place agrees; unrelated places rarely reach it."""
 
-_SMOOTH_CELLS: Final = 2.0
-_MISFIT_GREY: Final = 12.0
-_STEEP_ENOUGH: Final = 400.0
-_DOUBT: Final = 1.0
-_CELL_PX: Final = 8
-"""Local motion is averaged over cells of this size, and smoothed over the cells around."""
-
-_SMALLEST_FLOW_PX: Final = 64
-"""Dense inverse search crashes on much smaller pictures; under this there is no local motion to speak of."""
+Motion = npt.NDArray[np.float64]
+"""2x3: from (x, y, 1) in the query to (x, y) in the reference."""
 
 
 @dataclass(frozen=True)
 class Registration:
     """Where each pixel of the query lies in the reference.
 
-    `x` and `y` are coordinates in the reference, of the query's height and width. `inside` is True where the
-    reference has a counterpart. `agreement` is the share (0..1) of structured places that look alike once
+    A pixel is displaced by one of `bends`, in pixels of the query and one value a cell of a grid over the
+    whole frame, then moved by `motion`. Each bend is a believable explanation of what the motion of the whole
+    leaves, the likeliest first. `agreement` is the share (0..1) of structured places that look alike once
     aligned, None where there is too little structure to tell.
     """
 
-    x: Plane
-    y: Plane
-    inside: npt.NDArray[np.bool_]
-    agreement: float | None
+    size_wh: tuple[int, int]
+    motion: Motion
+    bends: tuple[Field, ...]
+    agreement: float | None = None
 
-    def warp(self, reference: Pixels) -> Pixels:
-        """The reference in the frame of the query, RGB uint8; its border is repeated outside."""
-        warped: Pixels = cv2.remap(
-            reference, self.x, self.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-        ).astype(np.uint8, copy=False)
-        return warped
+    def places(self, window: Window | None = None, bend: int = 0) -> tuple[Plane, Plane]:
+        """Coordinates (x, y) in the reference of each pixel of a window of the query, by default of all."""
+        window = window or Window(0, 0, *self.size_wh)
+        field = self.bends[bend] @ self.motion[:, :2].T.astype(np.float32)
+        x, y = (window.spread(_plane(field[..., axis]), self.size_wh) for axis in range(2))
+        across = np.arange(window.x0, window.x1, dtype=np.float64)
+        down = np.arange(window.y0, window.y1, dtype=np.float64)
+        for places, (by_x, by_y, shift) in zip((x, y), self.motion, strict=True):
+            np.add(places, _plane(by_x * across + shift), out=places)
+            np.add(places, _plane(by_y * down)[:, None], out=places)
+        return x, y
+
+    def inside(self, x: Plane, y: Plane) -> Inside:
+        """Which of these places lie in the reference."""
+        width, height = self.size_wh
+        found: Inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
+        return found
+
+    def scaled(self, size_wh: tuple[int, int]) -> Registration:
+        """The same between pictures of another size."""
+        ratio = _ratio(size_wh, self.size_wh)
+        bends = tuple(bend * _plane(ratio) for bend in self.bends)
+        return Registration(size_wh, _scaled(self.motion, ratio), bends, self.agreement)
 
 
 def same_size(query: Pixels, reference: Pixels) -> Pixels:
@@ -108,43 +133,40 @@ def same_size(query: Pixels, reference: Pixels) -> Pixels:
     return resized
 
 
-def register(query: Pixels, reference: Pixels) -> Registration:
+def register(query: Pixels, reference: Pixels, judged: Inside | None = None) -> Registration:
     """Align a reference of the query's size.
 
     Args:
-        query: RGB, shape (height, width, 3), uint8.
-        reference: RGB of the same shape; see `same_size`.
+        query: shape (height, width, channels), RGB or grey, uint8.
+        reference: the same of a good part; see `same_size`.
+        judged: where the query counts, shape (height, width); the agreement is asked there if it has any
+            structure, and everywhere else. Motion is measured on the whole.
     """
     height, width = query.shape[:2]
-    scale = min(1.0, LONG_SIDE_PX / max(height, width))
-    small_wh = (
-        max(SMALLEST_SIDE_PX // 2, round(width * scale)),
-        max(SMALLEST_SIDE_PX // 2, round(height * scale)),
-    )
-    grey, reference_grey = _reduced(query, small_wh), _reduced(reference, small_wh)
-    seen, known = _structure(grey), _structure(reference_grey)
-    affine = _affine(seen, known)
-    moved, inside = _moved(known, affine)
-    flow = _local_motion(seen, moved, REACH_PX * scale)
-    small_x, small_y = _grid(small_wh)
-    small_x, small_y = small_x + flow[..., 0], small_y + flow[..., 1]
-    moved_grey, _ = _moved(reference_grey, affine)
-    agreement = _agreement(grey, _plane(cv2.remap(moved_grey, small_x, small_y, cv2.INTER_LINEAR)), inside)
+    size_wh = _level_wh(width, height, LONG_SIDE_PX)
+    grey, known_grey = _reduced(query, size_wh), _reduced(reference, size_wh)
+    seen, known = _structure(grey), _structure(known_grey)
+    start = Registration(size_wh, _coarse_motion(seen, known), (_still(size_wh),))
+    found = _improved(seen, known, start)
+    agreement = _agreement(grey, known_grey, found, judged)
+    while max(size_wh) < 0.45 * max(width, height):
+        size_wh = _level_wh(width, height, min(max(size_wh) * _FINER, max(width, height) / 2))
+        seen, known = (_structure(_reduced(picture, size_wh)) for picture in (query, reference))
+        found = _improved(seen, known, found.scaled(size_wh))
+    full = found.scaled((width, height))
+    return Registration(full.size_wh, full.motion, full.bends, agreement)
 
-    full_flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-    ratio = np.array([width / small_wh[0], height / small_wh[1]], dtype=np.float32)
-    x, y = _grid((width, height))
-    x += full_flow[..., 0] * ratio[0]
-    y += full_flow[..., 1] * ratio[1]
-    motion = _scaled(affine, ratio)
-    in_x = motion[0, 0] * x + motion[0, 1] * y + motion[0, 2]
-    in_y = motion[1, 0] * x + motion[1, 1] * y + motion[1, 2]
-    has_counterpart = (in_x > -0.5) & (in_y > -0.5) & (in_x < width - 0.5) & (in_y < height - 0.5)
-    return Registration(in_x, in_y, has_counterpart, agreement)
+
+def _level_wh(width: int, height: int, long_side_px: float) -> tuple[int, int]:
+    scale = min(1.0, long_side_px / max(height, width))
+    least = SMALLEST_SIDE_PX // 2
+    return max(least, round(width * scale)), max(least, round(height * scale))
 
 
 def _reduced(picture: Pixels, size_wh: tuple[int, int]) -> Plane:
-    grey = cv2.cvtColor(cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)
+    if grey.ndim == 3:
+        grey = cv2.cvtColor(grey, cv2.COLOR_RGB2GRAY)
     return _plane(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0))
 
 
@@ -155,45 +177,64 @@ def _structure(fine: Plane) -> Plane:
     return _plane(detail / (strength + _NOISE_GREY))
 
 
-def _affine(seen: Plane, known: Plane) -> npt.NDArray[np.float32]:
-    """The 2x3 motion from pixels of the query to pixels of the reference, both reduced.
+def _coarse_motion(seen: Plane, known: Plane) -> Motion:
+    """The motion of the whole to about a pixel.
 
     From coarse to fine, because fine repeated structure (tracks, teeth, threads) fits itself one period off.
     """
     window = cv2.createHanningWindow(seen.shape[::-1], cv2.CV_32F)
-    (shift_x, shift_y), _ = cv2.phaseCorrelate(seen, known, window)
-    starts = [np.array([[1, 0, x], [0, 1, y]], dtype=np.float32) for x, y in ((0, 0), (shift_x, shift_y))]
-    motion = max(starts, key=lambda start: _fit(seen, known, start))
-    for shrink in _PYRAMID:
+    # OpenCV 5 writes the window into the pictures that it is given, so it gets copies.
+    (shift_x, shift_y), _ = cv2.phaseCorrelate(seen.copy(), known.copy(), window)
+    starts = [np.array([[1.0, 0, x], [0, 1, y]]) for x, y in ((0, 0), (shift_x, shift_y))]
+    motion = max(starts, key=lambda start: _correlation(seen, known, start))
+    for shrink in _ECC_LEVELS:
         motion = _sharpened(seen, known, motion, shrink)
     return motion
 
 
-def _sharpened(
-    seen: Plane, known: Plane, motion: npt.NDArray[np.float32], shrink: int
-) -> npt.NDArray[np.float32]:
+def _sharpened(seen: Plane, known: Plane, motion: Motion, shrink: int) -> Motion:
     """One level of ECC; the motion as it was where that does not converge or fits worse."""
     size_wh = (seen.shape[1] // shrink, seen.shape[0] // shrink)
     if min(size_wh) < _SMALLEST_LEVEL_PX:
         return motion
-    ratio = np.array([size_wh[0] / seen.shape[1], size_wh[1] / seen.shape[0]], dtype=np.float32)
-    a, b = (cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA) for plane in (seen, known))
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ITERATIONS, 1e-4)
+    ratio = _ratio(size_wh, (seen.shape[1], seen.shape[0]))
+    a, b = (_plane(cv2.resize(plane, size_wh, interpolation=cv2.INTER_AREA)) for plane in (seen, known))
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _ECC_ITERATIONS, 1e-4)
+    start = _scaled(motion, ratio)
     try:
         everywhere = np.ones(a.shape, np.uint8)
-        start = _scaled(motion, ratio)
-        _, found = cv2.findTransformECC(a, b, start, cv2.MOTION_AFFINE, stop, everywhere, 5)
+        _, ecc = cv2.findTransformECC(a, b, start.astype(np.float32), cv2.MOTION_AFFINE, stop, everywhere, 5)
     except cv2.error:  # it did not converge
         return motion
-    better = _scaled(_plane(found), _plane(1 / ratio))
-    return max((motion, better), key=lambda candidate: _fit(seen, known, candidate))
+    found = ecc.astype(np.float64)
+    if _correlation(a, b, found) <= _correlation(a, b, start):
+        return motion
+    return _scaled(found, 1 / ratio)
 
 
-def _fit(seen: Plane, known: Plane, motion: npt.NDArray[np.float32]) -> float:
-    return _correlation(seen, *_moved(known, motion))
+def _improved(seen: Plane, known: Plane, expected: Registration) -> Registration:
+    """What matched blocks make of a registration: what they share joins the motion, the rest is the bend."""
+    x, y = expected.places()
+    moved = cv2.remap(known, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    matches = match_blocks(_as_bytes(seen), _as_bytes(_plane(moved)), expected.inside(x, y))
+    columns, rows = matches.displacement.shape[1::-1]
+    before = cv2.resize(expected.bends[0], (columns, rows), interpolation=cv2.INTER_LINEAR)
+    whole = Matches(matches.displacement + _plane(before), matches.weight)
+    shared = common_motion(whole)
+    across, down = cell_centres(columns, rows)
+    common = np.stack([row[0] * across + row[1] * down + row[2] for row in shared], axis=-1)
+    beside = Matches(_plane(whole.displacement - common), whole.weight)
+    linear = expected.motion[:, :2]
+    shift = linear @ shared[:, 2] + expected.motion[:, 2]
+    motion = np.hstack([linear @ (np.eye(2) + shared[:, :2]), shift[:, None]])
+    return Registration(expected.size_wh, motion, (beside.smooth(*_CLOSE), beside.smooth(*_CAUTIOUS)))
 
 
-def _agreement(grey: Plane, aligned: Plane, inside: npt.NDArray[np.bool_]) -> float | None:
+def _as_bytes(structure: Plane) -> npt.NDArray[np.uint8]:
+    return np.clip(128 + LEVELS_PER_UNIT * structure, 0, 255).astype(np.uint8)
+
+
+def _agreement(grey: Plane, known: Plane, found: Registration, judged: Inside | None) -> float | None:
     """Share of the structured places that look alike; None where there are too few to tell.
 
     Places are judged one by one, so that neither a large defect nor grain between the structure, which
@@ -202,80 +243,53 @@ def _agreement(grey: Plane, aligned: Plane, inside: npt.NDArray[np.bool_]) -> fl
     height, width = grey.shape
     places_wh = (max(1, width // _PLACE_PX), max(1, height // _PLACE_PX))
 
-    def mean(values: Plane) -> Plane:
-        return _plane(cv2.resize(values, places_wh, interpolation=cv2.INTER_AREA))
+    def mean(values: npt.NDArray[np.generic]) -> Plane:
+        return _plane(cv2.resize(_plane(values), places_wh, interpolation=cv2.INTER_AREA))
 
+    x, y = found.places()
+    aligned = _plane(cv2.remap(known, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
     grey_mean, aligned_mean = mean(grey), mean(aligned)
     grey_spread = mean(grey * grey) - grey_mean**2
     aligned_spread = mean(aligned * aligned) - aligned_mean**2
     together = mean(grey * aligned) - grey_mean * aligned_mean
-    structured = np.maximum(grey_spread, aligned_spread) > _STRUCTURE_GREY**2
-    structured &= mean(_plane(inside)) > 0.9
-    if structured.sum() < max(4, 0.01 * structured.size):
-        return None
     correlation = together / np.sqrt(np.maximum(grey_spread, 1) * np.maximum(aligned_spread, 1))
-    return float(np.mean(correlation[structured] >= _ALIKE))
+    structured = np.maximum(grey_spread, aligned_spread) > _STRUCTURE_GREY**2
+    structured &= mean(found.inside(x, y)) > 0.9
+    for asked in (structured & (mean(judged) > 0.5) if judged is not None else structured, structured):
+        if asked.sum() >= max(4, 0.01 * asked.size):
+            return float(np.mean(correlation[asked] >= _ALIKE))
+    return None
 
 
-def _moved(known: Plane, motion: npt.NDArray[np.float32]) -> tuple[Plane, npt.NDArray[np.bool_]]:
+def _correlation(seen: Plane, known: Plane, motion: Motion) -> float:
+    """Correlation where both are known once moved; -1 where that is less than half of the picture."""
     size_wh = known.shape[::-1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(known, motion, size_wh, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones(known.shape, np.uint8), motion, size_wh, flags=flags) > 0
-    return _plane(moved), inside
-
-
-def _correlation(a: Plane, b: Plane, inside: npt.NDArray[np.bool_]) -> float:
-    """Correlation where both are known; -1 where that is less than half of the picture."""
     if inside.mean() < 0.5:
         return -1.0
-    left, right = a[inside], b[inside]
+    left, right = seen[inside], moved[inside]
     left, right = left - left.mean(), right - right.mean()
     energy = float(np.sqrt((left @ left) * (right @ right)))
     return float(left @ right) / energy if energy > 0 else 0.0
 
 
-def _local_motion(seen: Plane, moved: Plane, reach_px: float) -> Plane:
-    """Smooth motion that is left after the affine one, shape (height, width, 2), in reduced pixels."""
-    if min(seen.shape) < _SMALLEST_FLOW_PX:
-        return np.zeros((*seen.shape, 2), np.float32)
-    a, b = (np.clip(128 + 40 * plane, 0, 255).astype(np.uint8) for plane in (seen, moved))
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(
-        a, b, np.zeros((*seen.shape, 2), np.float32)
-    )
-    x, y = _grid(seen.shape[::-1])
-    found = cv2.remap(b, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR)
-    misfit = cv2.absdiff(a, found).astype(np.float32)
-    # Motion is believed where it explains the picture and lies within reach, and only across an edge, since
-    # along one nothing tells it (the aperture problem).
-    sense = 1 / (1 + (misfit / _MISFIT_GREY) ** 4)
-    sense[np.abs(flow).max(axis=2) > reach_px] = 0
-    slope = np.dstack(
-        [cv2.Sobel(b, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(b, cv2.CV_32F, 0, 1, scale=1 / 8)]
-    )
-    trust = np.minimum(slope**2, _STEEP_ENOUGH) * sense[..., None]
-    cells_wh = (max(2, seen.shape[1] // _CELL_PX), max(2, seen.shape[0] // _CELL_PX))
-    weight, weighted = (
-        cv2.resize(plane, cells_wh, interpolation=cv2.INTER_AREA) for plane in (trust, flow * trust)
-    )
-    smooth = cv2.GaussianBlur(weighted, (0, 0), _SMOOTH_CELLS) / (
-        cv2.GaussianBlur(weight, (0, 0), _SMOOTH_CELLS) + _DOUBT
-    )
-    return _plane(cv2.resize(smooth, seen.shape[::-1], interpolation=cv2.INTER_LINEAR))
+def _still(size_wh: tuple[int, int]) -> Field:
+    return np.zeros((size_wh[1] // CELL_PX, size_wh[0] // CELL_PX, 2), np.float32)
 
 
 def _plane(values: npt.ArrayLike) -> Plane:
     return np.asarray(values, dtype=np.float32)
 
 
-def _grid(size_wh: tuple[int, int]) -> tuple[Plane, Plane]:
-    y, x = np.mgrid[0 : size_wh[1], 0 : size_wh[0]].astype(np.float32)
-    return x, y
+def _ratio(finer_wh: tuple[int, int], size_wh: tuple[int, int]) -> npt.NDArray[np.float64]:
+    return np.array([finer_wh[0] / size_wh[0], finer_wh[1] / size_wh[1]])
 
 
-def _scaled(motion: npt.NDArray[np.float32], ratio: Plane) -> npt.NDArray[np.float32]:
+def _scaled(motion: Motion, ratio: npt.NDArray[np.float64]) -> Motion:
     """The same motion between pictures `ratio` times as wide and high; pixel centres lie at whole numbers."""
     offset = (ratio - 1) / 2
     linear = motion[:, :2] * (ratio[:, None] / ratio[None, :])
     shift = ratio * motion[:, 2] + offset - linear @ offset
-    return np.hstack([linear, shift[:, None]]).astype(np.float32)
+    return np.hstack([linear, shift[:, None]])

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tools.experts.difference import deviation_map
+from tools.experts.difference import Beside, deviation_map, noise_between
+from tools.masks import Inside
 from tools.types import MapValues, Pixels
 
 HEIGHT, WIDTH = 240, 320
@@ -27,8 +28,9 @@ def draw_part() -> Pixels:
 PART = draw_part()
 
 
-def deviation(query: Pixels, reference: Pixels) -> MapValues:
-    return deviation_map(query, reference.astype(np.float32), EVERYWHERE)
+def deviation(query: Pixels, reference: Pixels, compared: Inside = EVERYWHERE) -> MapValues:
+    beside = Beside(query, reference, compared, compared)
+    return deviation_map(beside, noise_between([beside]))
 
 
 def moved(image: Pixels, x_px: float, y_px: float) -> Pixels:
@@ -118,35 +120,52 @@ def test_another_hue_of_the_same_grey_deviates() -> None:
     assert found[:190].max() < 0.5
 
 
-def test_outside_is_not_compared_and_neither_is_its_seam() -> None:
+def test_outside_is_not_compared() -> None:
     inside = EVERYWHERE.copy()
     inside[:, :40] = False
     query = PART.copy()
     query[:, :40] = 255
     query[200:212, 60:72] = 60
-    found = deviation_map(query, PART.astype(np.float32), inside)
-    assert not found[:, :43].any()
+    found = deviation(query, PART, inside)
+    assert not found[:, :40].any()
     assert found[200:212, 60:72].max() == found.max() > 5
-    nowhere = deviation_map(query, PART.astype(np.float32), np.zeros_like(inside))
+    nowhere = deviation(query, PART, np.zeros_like(inside))
     assert not nowhere.any()
+
+
+def test_grey_pictures_of_one_channel_deviate_as_in_three() -> None:
+    query = PART.copy()
+    query[200:212, 60:72] = 60
+    grey, known = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (query, PART))
+    three = deviation(*(cv2.merge([image] * 3).astype(np.uint8) for image in (grey, known)))
+    np.testing.assert_allclose(deviation(grey[..., None], known[..., None]), three, atol=1e-5)
+
+
+def test_the_noise_of_a_picture_is_that_of_its_parts() -> None:
+    rng = np.random.default_rng(4)
+    noisy = np.clip(np.rint(PART + rng.normal(0, 6, PART.shape)), 0, 255).astype(np.uint8)
+    whole = noise_between([Beside(noisy, PART, EVERYWHERE, EVERYWHERE)])
+    parts = noise_between(
+        Beside(noisy[rows], PART[rows], EVERYWHERE[rows], EVERYWHERE[rows])
+        for rows in (slice(first, first + 40) for first in range(0, HEIGHT, 40))
+    )
+    np.testing.assert_allclose(parts.expected, whole.expected, rtol=0.1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (7, 7), (48, 49)])
 def test_any_size_is_compared(height: int, width: int) -> None:
-    a, b = np.zeros((height, width, 3), np.uint8), np.full((height, width, 3), 255, np.float32)
-    found = deviation_map(a, b, np.ones((height, width), np.bool_))
+    a, b = np.zeros((height, width, 3), np.uint8), np.full((height, width, 3), 255, np.uint8)
+    found = deviation(a, b, np.ones((height, width), np.bool_))
     assert found.shape == (height, width)
     assert np.isfinite(found).all()
     assert found.min() >= 0
 
 
 def test_the_pictures_are_left_as_they_were() -> None:
-    query, reference = moved(PART, 1, 1), PART.astype(np.float32)
+    query, reference = moved(PART, 1, 1), PART.copy()
     kept = query.copy(), reference.copy()
     for array in (query, reference):
         array.setflags(write=False)
-    np.testing.assert_array_equal(
-        deviation_map(query, reference, EVERYWHERE), deviation_map(query, reference, EVERYWHERE)
-    )
+    np.testing.assert_array_equal(deviation(query, reference), deviation(query, reference))
     np.testing.assert_array_equal(query, kept[0])
     np.testing.assert_array_equal(reference, kept[1])
