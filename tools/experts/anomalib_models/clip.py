@@ -16,6 +16,9 @@ from tools.experts.anomalib_models.weights import cached_snapshot, check_whole, 
 HUB_REPOSITORY: Final = "timm/vit_base_patch16_plus_clip_240.laion400m_e31"
 """The CLIP of the WinCLIP paper, ViT-B/16+ at 240 px."""
 
+DOWNLOAD: Final = f"hf download {HUB_REPOSITORY} --include 'open_clip*'"
+"""The command that brings it."""
+
 ARCHITECTURE: Final = "ViT-B-16-plus-240"
 """open_clip's name for it."""
 
@@ -57,7 +60,7 @@ def find_clip(place: str | None, architecture: str) -> ClipWeights:
     if place is None:
         folder = cached_snapshot(HUB_REPOSITORY, _is_clip_folder)
         if folder is None:
-            raise ExpertUnavailable(f"no CLIP weights on this machine: hf download {HUB_REPOSITORY}")
+            raise ExpertUnavailable(f"no CLIP weights on this machine: {DOWNLOAD}")
     else:
         folder = Path(place).expanduser()
     if folder.is_file():
@@ -69,7 +72,7 @@ def find_clip(place: str | None, architecture: str) -> ClipWeights:
     else:
         raise ExpertUnavailable(
             f"{folder} holds no CLIP: it needs {_CONFIG} and {' or '.join(_WEIGHTS)}, as brought by "
-            f"hf download {HUB_REPOSITORY}"
+            f"{DOWNLOAD}"
         )
     if found.weights.suffix == ".safetensors":
         check_whole(found.weights)
@@ -95,7 +98,7 @@ def _model_config(path: Path) -> dict[str, Any]:
     if foreign:
         raise ExpertUnavailable(
             f"{path} wants parts from elsewhere ({', '.join(sorted(foreign))}); WinCLIP needs a CLIP whose "
-            f"towers are open_clip's own: hf download {HUB_REPOSITORY}"
+            f"towers are open_clip's own: {DOWNLOAD}"
         )
     return model
 

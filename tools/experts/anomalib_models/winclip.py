@@ -76,7 +76,7 @@ class WinClipExpert(AnomalibExpert):
     @property
     def requirement(self) -> str:
         """What it needs to run, in a few words."""
-        return f"anomalib, open_clip and the weights of {self._weights or HUB_REPOSITORY}"
+        return f"anomalib, open_clip and the CLIP of {self._weights or HUB_REPOSITORY}"
 
     def _find(self) -> str:
         if missing := missing_package(_PACKAGES):
