@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tools.regions import find_regions
+from tools.splitting import split
 from tools.types import MapValues
 
 
@@ -80,6 +82,122 @@ def test_a_ring_is_one_region_with_its_outer_outline() -> None:
     assert set(region.contour) == {(20, 20), (59, 20), (59, 59), (20, 59)}
 
 
+def hill(x: float, y: float, height: float, *, sigma: float = 4, squash: float = 1) -> MapValues:
+    rows, columns = np.mgrid[:90, :120]
+    return (height * np.exp(-((columns - x) ** 2 + ((rows - y) * squash) ** 2) / (2 * sigma**2))).astype(
+        np.float32
+    )
+
+
+@pytest.mark.parametrize("heights", [(10, 10), (10, 4), (4, 10)])
+def test_two_defects_that_touch_are_two_regions(heights: tuple[float, float]) -> None:
+    values = np.maximum(hill(40, 45, heights[0]), hill(58, 45, heights[1]))
+    assert len(find_regions(values, low=0.2, high=3, part_touching=False)) == 1
+    found = sorted(find_regions(values, low=0.2, high=3), key=lambda r: r.box.x0)
+    assert [r.peak_xy for r in found] == [(40, 45), (58, 45)]
+    assert sum(r.area_px for r in found) == (values >= 0.2).sum()
+    assert found[0].box.x1 <= found[1].box.x0 + 3  # a straight cut between them
+
+
+def test_three_defects_that_touch_are_three_regions() -> None:
+    values = np.max([hill(30, 45, 10), hill(47, 45, 8), hill(64, 45, 6)], axis=0)
+    found = find_regions(values, low=0.4, high=2)
+    assert [r.peak_xy for r in found] == [(30, 45), (47, 45), (64, 45)]
+
+
+@pytest.mark.parametrize("distance", [4, 7, 10])
+def test_peaks_without_a_deep_saddle_are_one_defect(distance: int) -> None:
+    values = hill(40, 45, 10) + hill(40 + distance, 45, 9)
+    assert len(find_regions(values, low=1, high=3)) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_ragged_or_noisy_defect_is_not_cut_into_crumbs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = blank()
+    values[20:60, 30:90] = rng.uniform(2, 10, (40, 60))
+    assert len(find_regions(values, low=2, high=4)) == 1
+
+
+def test_a_scratch_that_fades_and_returns_is_one_defect() -> None:
+    values = blank()
+    values[44:48, 10:110] = np.abs(np.cos(np.linspace(0, 4 * np.pi, 100))) * 8 + 1.2
+    assert len(find_regions(values, low=1, high=4)) == 1
+
+
+def test_a_speck_that_touches_a_defect_is_part_of_it() -> None:
+    values = hill(40, 45, 10, sigma=8)
+    values[44:46, 66:69] = 6
+    values[45, 50:66] = np.maximum(values[45, 50:66], 0.6)
+    assert len(find_regions(values, low=0.5, high=3)) == 1
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 90, 135, 179])
+def test_orientation_turns_towards_y(degrees: int) -> None:
+    image = np.zeros((200, 200), np.uint8)
+    x, y = 80 * np.cos(np.radians(degrees)), 80 * np.sin(np.radians(degrees))
+    start, end = (round(100 - x), round(100 - y)), (round(100 + x), round(100 + y))
+    (region,) = find_regions(cv2.line(image, start, end, 1, 5).astype(np.float32), low=1, high=1)
+    assert region.orientation_deg is not None
+    off = abs(region.orientation_deg - degrees)
+    assert min(off, 180 - off) < 2
+
+
+def test_what_is_round_has_no_orientation_and_what_is_not_has() -> None:
+    values = blank()
+    values[10:14, 10:15] = 1
+    values[40:44, 10:20] = 1
+    nearly_square, bar = find_regions(values, low=1, high=1)
+    assert nearly_square.orientation_deg is None or nearly_square.elongation >= 1.25
+    assert bar.orientation_deg == 0
+    values = cv2.circle(np.zeros((60, 60), np.float32), (30, 30), 12, 1.0, -1)
+    (disc,) = find_regions(values, low=1, high=1)
+    assert disc.orientation_deg is None
+
+
+def test_mean_is_taken_inside_the_region() -> None:
+    values = blank()
+    values[10:14, 10:14] = 2
+    values[14, 13] = 6
+    (region,) = find_regions(values, low=2, high=6)
+    assert region.mean == pytest.approx((16 * 2 + 6) / 17)
+
+
+@pytest.mark.parametrize("background", [0, 90, 255])
+def test_added_missing_and_altered(background: int) -> None:
+    rng = np.random.default_rng(0)
+    ground = np.clip(rng.normal(background, 3, (90, 120, 3)), 0, 255).astype(np.uint8)
+    query, reference, values = ground.copy(), ground.copy(), blank()
+    colour = (130, 20, 60)
+    query[10:20, 10:20] = colour  # something on the ground
+    reference[10:20, 50:60] = colour  # something of the reference gone
+    query[50:60, 10:20], reference[50:60, 10:20] = colour, (20, 200, 150)  # another thing in its place
+    for row, column in ((10, 10), (10, 50), (50, 10)):
+        values[row : row + 10, column : column + 10] = 1
+    found = find_regions(values, low=1, high=1, query=query, reference=reference)
+    assert [r.change for r in found] == ["added", "missing", "altered"]
+    swapped = find_regions(values, low=1, high=1, query=reference, reference=query)
+    assert [r.change for r in swapped] == ["missing", "added", "altered"]
+
+
+def test_a_pattern_of_the_same_mean_is_seen_as_added() -> None:
+    reference = np.full((90, 120, 3), 100, np.uint8)
+    query, values = reference.copy(), blank()
+    query[30:50, 30:50:2], query[30:50, 31:50:2] = 160, 40
+    values[30:50, 30:50] = 1
+    (region,) = find_regions(values, low=1, high=1, query=query, reference=reference)
+    assert (region.change, region.polarity) == ("added", "mixed")
+
+
+def test_change_is_not_told_without_surroundings_or_reference() -> None:
+    picture = np.full((40, 40, 3), 100, np.uint8)
+    everywhere = np.ones((40, 40), np.float32)
+    (region,) = find_regions(everywhere, low=1, high=1, query=picture + 50, reference=picture)
+    assert (region.change, region.polarity) == (None, "brighter")
+    (region,) = find_regions(everywhere, low=1, high=1)
+    assert region.change is None
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1)])
 def test_constant_maps_are_all_or_nothing(shape: tuple[int, int]) -> None:
     values = np.full(shape, 2, np.float32)
@@ -129,5 +247,23 @@ def test_regions_hold_what_they_say(values: MapValues, low: int, extra: int) -> 
         assert all(x0 <= x < x1 and y0 <= y < y1 for x, y in (*region.contour, region.peak_xy))
         assert values[region.peak_xy[1], region.peak_xy[0]] == region.peak
         assert 1 <= region.area_px <= region.box.area_px
+        assert region.mean is not None
+        assert low <= region.mean <= region.peak
         strong = {(x, y) for x, y in strong if not (x0 <= x < x1 and y0 <= y < y1)}
     assert not strong
+
+
+@given(seed=st.integers(0, 10_000), blur=st.floats(0.5, 3), share=st.floats(0.3, 0.9))
+@settings(deadline=None)
+def test_parts_are_connected_and_share_out_the_component(seed: int, blur: float, share: float) -> None:
+    noise = np.random.default_rng(seed).random((20, 28), dtype=np.float32)
+    smooth = cv2.resize(cv2.GaussianBlur(noise, (0, 0), blur), (112, 80))
+    low = float(np.quantile(smooth, share))
+    _, labels = cv2.connectedComponents((smooth >= low).view(np.uint8), connectivity=8)
+    inside = labels == np.bincount(labels[labels > 0]).argmax()
+    parts = split(smooth, inside, base=low, least_peak=low)
+    assert (np.sum(parts, axis=0, dtype=int) == inside).all()
+    if len(parts) > 1:
+        for part in parts:
+            assert cv2.connectedComponents(part.view(np.uint8), connectivity=8)[0] == 2
+            assert part.sum() >= 16
