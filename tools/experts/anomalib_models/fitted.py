@@ -19,12 +19,17 @@ from tools.experts.anomalib_models.reading import place
 from tools.experts.base import FittedState, Scope
 from tools.experts.calibration import calibrate, perturbations
 from tools.experts.framing import distinct, within_reach
-from tools.experts.patchcore import LEAST_SPREAD
 from tools.masks import Mask
 from tools.types import Calibration, Measurement, Pixels, UserLimits
 
 COPIES: Final = 4
 """Re-imaged copies of a single good picture, which stand in for the others that are not there."""
+
+_LEAST_SPREAD: Final = 0.05
+"""Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
+
+_FIRM: Final = 16
+"""Good pictures that make limits firm."""
 
 _LEFT_OUT_AT_MOST: Final = 32
 _FEW: Final = 5
@@ -39,7 +44,7 @@ UNSEEN: Final = Calibration(
     reliability="low",
     reliability_reason="Without a good image the model's probability is not calibrated: it can raise doubt, "
     "never settle it.",
-    wanted=16,
+    wanted=_FIRM,
 )
 """Of a model that has seen no good picture: a probability never reaches what would be anomalous."""
 
@@ -275,10 +280,11 @@ def _limits(detector: Detector, known: Known, bank: Bank) -> Limits:
 
 def _calibrated(scores: list[float], plausible: list[float], normals: int) -> Calibration:
     alone = normals == 1
-    return calibrate(
+    calibration = calibrate(
         scores,
         method="copies of the one good image, left out in turn" if alone else "good images, left out in turn",
         normals=normals,
-        floor_spread=LEAST_SPREAD * float(np.median(scores)),
+        floor_spread=_LEAST_SPREAD * float(np.median(scores)),
         plausible=plausible,
     )
+    return calibration.model_copy(update={"wanted": max(0, _FIRM - normals)})

@@ -53,6 +53,7 @@ def test_a_flaw_is_found(seeing: Any, goods: list[Pixels], count: int) -> None:
     fitted = seeing.fit(goods[:count])
     good, bad = fitted.read(goods[3]), fitted.read(flawed(goods[3]))
     assert fitted.calibration.normals == count
+    assert fitted.calibration.wanted == 16 - count
     assert bad.reading.score > good.reading.score
     assert bad.reading.zone != "normal"
     assert bad.map_values[30:70, 100:140].mean() > 1.2 * bad.map_values[:, :60].mean()
