@@ -91,7 +91,11 @@ class FittedGroundTruth:
         map_values: MapValues = marked.astype(np.float32)
         score = float(map_values.max())
         regions = (
-            find_regions(map_values, low=0.5, high=0.5, min_area_px=1, limit=_MOST_REGIONS) if score else ()
+            find_regions(
+                map_values, low=0.5, high=0.5, min_area_px=1, limit=_MOST_REGIONS, part_touching=False
+            )
+            if score
+            else ()
         )
         seconds = time.perf_counter() - started
         reading = ExpertReading(
