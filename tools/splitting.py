@@ -2,8 +2,8 @@
 
 Two peaks are two defects if the way from one to the other leads through a saddle far below both: the
 prominence of the lower one, measured from the level at which the component begins. Raggedness of one defect
-has shallow saddles, noise has small parts or broad seams, and a line that fades and returns is a line: none is
-cut.
+has shallow saddles, noise has small parts or broad seams, a line that fades and returns is a line: nothing of
+this is cut.
 """
 
 from __future__ import annotations
