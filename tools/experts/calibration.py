@@ -26,11 +26,11 @@ _ROBUST_FROM: Final = 8
 """From this many scores on the median deviation is steady enough to stand in for the standard deviation."""
 
 _STUDENT_DF: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 60, 1_000_000)
-_STUDENT_95: Final = (
+STUDENT_95: Final = (
     *(6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860),
     *(1.833, 1.812, 1.782, 1.753, 1.725, 1.697, 1.671, 1.645),
 )
-STUDENT_99: Final = (  # one-sided, for `student`
+STUDENT_99: Final = (
     *(31.821, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896),
     *(2.821, 2.764, 2.681, 2.602, 2.528, 2.457, 2.390, 2.326),
 )
@@ -65,6 +65,27 @@ def perturbations(image: Pixels, *, count: int, seed: int = 0) -> list[Pixels]:
     strata = np.stack([rng.permutation(count) for _ in range(8)], axis=1)
     draws = (strata + rng.uniform(size=strata.shape)) / count * 2 - 1  # each column covers -1..1 evenly
     return [_retaken(image, draw, rng) for draw in draws]
+
+
+def next_frames(image: Pixels, *, count: int, seed: int = 0) -> list[Pixels]:
+    """Pictures of the same part as a camera gives them one after the other: they differ by noise.
+
+    Shift of up to 2 whole px, gain within 1 %, sensor noise of sigma 2 grey levels.
+
+    Args:
+        image: RGB, shape (height, width, 3), uint8.
+        count: how many pictures.
+        seed: same image, count and seed give the same pictures.
+    """
+    rng = np.random.default_rng([seed, count, 1])
+    frames = []
+    for _ in range(count):
+        # Whole pixels: interpolating would blur, which a second frame is not.
+        moved = np.roll(image, tuple(rng.integers(-2, 3, 2)), axis=(0, 1)).astype(np.float32)
+        noise = 2 * rng.standard_normal(image.shape, dtype=np.float32)
+        lit = moved * np.float32(rng.uniform(0.99, 1.01)) + noise
+        frames.append(np.clip(np.rint(lit), 0, 255).astype(np.uint8))
+    return frames
 
 
 def _retaken(image: Pixels, draw: npt.NDArray[np.float64], rng: np.random.Generator) -> Pixels:
@@ -129,7 +150,7 @@ def calibrate(
     spread, freedom = _spread(values, floor_spread)
     wider = spread * math.sqrt(1 + 1 / values.size)
     reliability, reason = _reliability(normals, aligned=aligned)
-    doubt = student(freedom, _STUDENT_95 if reliability == "low" else STUDENT_99)
+    doubt = student(freedom, STUDENT_95 if reliability == "low" else STUDENT_99)
     uncertain_from = centre + doubt * wider
     reached = max(float(values.max()) + spread, float(beyond.max(initial=-math.inf)))
     anomalous_from = max(centre + student(freedom, STUDENT_999) * wider, reached)

@@ -69,11 +69,7 @@ class Eye:
             ExpertError: no patch lies in the region of interest.
         """
         watch = watch or Stopwatch()
-        seen = resized(image, seen_size_hw(image, self.long_side_px))
-        if self.denoise_sigma_px > 0:
-            seen = cv2.GaussianBlur(seen, (0, 0), self.denoise_sigma_px).astype(np.uint8, copy=False)
-        if self.roi is not None:
-            seen = np.where(self.roi.sized(*seen.shape[:2])[..., None], seen, np.uint8(_GREY))
+        seen = self.framed(image)
         watch.lap("resize")
         maps, tiles = tiled_features(self.backbone, seen, self.strides)
         watch.lap("backbone")
@@ -82,6 +78,15 @@ class Eye:
         grid = halved(joined(maps, self.strides))
         watch.lap("patches")
         return Seen(seen, grid, self.inside(grid))
+
+    def framed(self, image: Pixels) -> Pixels:
+        """An image at the size at which it is seen, with nothing of what does not count."""
+        seen = resized(image, seen_size_hw(image, self.long_side_px))
+        if self.denoise_sigma_px > 0:
+            seen = cv2.GaussianBlur(seen, (0, 0), self.denoise_sigma_px).astype(np.uint8, copy=False)
+        if self.roi is None:
+            return seen
+        return np.where(self.roi.sized(*seen.shape[:2])[..., None], seen, np.uint8(_GREY))
 
     def inside(self, grid: Patches) -> Inside | None:
         """Patches of a grid that count; None: all.

@@ -11,10 +11,10 @@ import numpy as np
 
 from tools.experts.base import FittedState
 from tools.experts.eye import Eye, Seen
-from tools.experts.framing import framing_notes
-from tools.experts.memory import Memory, Recollection, packed
+from tools.experts.framing import ANYWHERE, framing_notes
+from tools.experts.memory import Memory, Recollection, apart, packed
 from tools.experts.patches import Patches
-from tools.experts.prior import SpreadPrior, parts_shown, unaligned_calibration
+from tools.experts.prior import SpreadPrior, newness, unaligned_calibration
 from tools.experts.stopwatch import Stopwatch
 from tools.experts.whole_look import difference_in_words, look_of, strangeness, traits
 from tools.regions import find_regions
@@ -29,10 +29,13 @@ from tools.types import (
     UserLimits,
 )
 
-LOCAL_PRIOR: Final = SpreadPrior(shift=0.15, doubt=0.15, spread=0.10, worth=8)
-GLOBAL_PRIOR: Final = SpreadPrior(shift=0.3, doubt=0.4, spread=0.3, worth=8)
+# Learned on twelve drawn products (textures and objects, each part another) and the textiles of
+# conformal-clip-data, fresh good parts against 1 to 16 in hand; docs/LOG.md has the figures.
+LOCAL_ALONE: Final = SpreadPrior(shift=0.12, doubt=0.2, spread=0.09, worth=6)
+LOCAL: Final = SpreadPrior(shift=0.0, doubt=0.1, spread=0.09, worth=6)
+GLOBAL_ALONE: Final = SpreadPrior(shift=-0.9, doubt=0.45, spread=0.3, worth=6)
+GLOBAL: Final = SpreadPrior(shift=0.0, doubt=0.3, spread=0.3, worth=6)
 
-_ANYWHERE: Final = "Compares patches wherever they lie: a right thing in a wrong place is not seen."
 _LEFT_OUT_AT_MOST: Final = 32
 _RANK: Final = {"normal": 0, "uncertain": 1, "anomalous": 2}
 
@@ -56,50 +59,49 @@ def kept(
     """Fill the bank and set the limits, from nothing but the memories."""
     insides = [eye.inside(memory.grid) for memory in memories]
     recollection = Recollection.of(memories, insides, rows, seed)
-    limits = (_local_limits(memories, eye, recollection), _global_limits(memories))
-    return Kept(tuple(memories), tuple(sizes_hw), recollection, limits)
+    return Kept(tuple(memories), tuple(sizes_hw), recollection, _limits(memories, eye, recollection))
 
 
-def _local_limits(memories: Sequence[Memory], eye: Eye, recollection: Recollection) -> Calibration:
-    retaken = float(np.median(memories[0].retaken))
+def _limits(
+    memories: Sequence[Memory], eye: Eye, recollection: Recollection
+) -> tuple[Calibration, Calibration]:
+    """Limits of the local and of the global score."""
+    first, looks = memories[0], [memory.look for memory in memories]
+    retaken = first.retaken.tolist()
+    looks_retaken = [strangeness(look, looks[:1]) for look in first.looks_retaken]
     if len(memories) == 1:
-        return unaligned_calibration(
-            memories[0].retaken.tolist(),
-            LOCAL_PRIOR,
-            method="copies of the one good image, left out in turn",
-            normals=1,
-            parts=1,
+        local, whole = (
+            unaligned_calibration(
+                scores, prior, method="copies of the one good image, left out in turn", normals=1, parts=1
+            )
+            for scores, prior in ((retaken, LOCAL_ALONE), (looks_retaken, GLOBAL_ALONE))
         )
-    scores = []
+        return local, whole
+    places, wholes = [], []
     for index in _probes(len(memories)):
         grid = memories[index].grid
-        scores.append(float(eye.map(recollection.left_out(index, grid), eye.inside(grid)).max()))
-    return _from_left_out(scores, retaken, LOCAL_PRIOR, len(memories))
-
-
-def _global_limits(memories: Sequence[Memory]) -> Calibration:
-    looks = [memory.look for memory in memories]
-    retaken = [strangeness(copy, looks[:1]) for copy in memories[0].looks_retaken]
-    if len(memories) == 1:
-        return unaligned_calibration(
-            retaken, GLOBAL_PRIOR, method="copies of the one good image", normals=1, parts=1
-        )
-    scores = [
-        strangeness(looks[index], [*looks[:index], *looks[index + 1 :]]) for index in _probes(len(looks))
+        places.append(float(eye.map(recollection.left_out(index, grid), eye.inside(grid)).max()))
+        wholes.append(strangeness(looks[index], [*looks[:index], *looks[index + 1 :]]))
+    nearest = [
+        min(apart(memories[index].thumb, other.thumb) for other in memories if other is not memories[index])
+        for index in _probes(len(memories))
     ]
-    return _from_left_out(scores, float(np.median(retaken)), GLOBAL_PRIOR, len(memories))
-
-
-def _from_left_out(scores: Sequence[float], retaken: float, prior: SpreadPrior, normals: int) -> Calibration:
-    """Limits from good images that were left out; none counts as more alike than one part taken again."""
-    shown = parts_shown(scores, retaken)
-    return unaligned_calibration(
-        [max(score, retaken) for score in scores],
-        prior,
-        method="good images, left out in turn",
-        normals=normals,
-        parts=1 + (normals - 1) * (shown - 1) / (len(scores) - 1),
+    new = newness(nearest, float(np.median(first.frames)))
+    local, whole = (
+        unaligned_calibration(
+            # Frames of one part show less than the part would if it were taken again.
+            [score + (1 - new) * max(again - score, 0) for score in scores],
+            prior,
+            method="good images, left out in turn",
+            normals=len(memories),
+            parts=1 + (len(memories) - 1) * new,
+        )
+        for scores, again, prior in (
+            (places, float(np.median(retaken)), LOCAL),
+            (wholes, float(np.median(looks_retaken)), GLOBAL),
+        )
     )
+    return local, whole
 
 
 def _probes(count: int) -> range:
@@ -152,7 +154,7 @@ class FittedPatchCore:
         watch.lap("whole")
         regions = _regions(map_values, local)
         watch.lap("regions")
-        notes = [_ANYWHERE, *framing_notes(image, self._eye.long_side_px, self._kept.sizes_hw)]
+        notes = [ANYWHERE, *framing_notes(image, self._eye.long_side_px, self._kept.sizes_hw)]
         if whole.zone != "normal":
             notes.append(self._whole_note(seen))
         reading = ExpertReading(

@@ -10,6 +10,9 @@ import numpy as np
 
 from tools.types import Pixels
 
+ANYWHERE: Final = "Compares patches wherever they lie: a right thing in a wrong place is not seen."
+"""The note of every expert that takes patches for a bag."""
+
 _SIDE_MULTIPLE_PX: Final = 32
 
 
@@ -53,6 +56,8 @@ def framing_notes(
     seen_height, seen_width = seen_size_hw(image, long_side_px)
     across, down = seen_width / width, seen_height / height
     notes = []
+    if min(across, down) < 0.5:
+        notes.append(f"The image was seen at {seen_width}x{seen_height} px: finer defects may not show.")
     if max(across, down) > 2:
         notes.append(f"The image has only {width}x{height} px and was enlarged: fine defects cannot show.")
     if not 0.8 < across / down < 1.25:

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tools.experts.patches import Bank, Patches
 from tools.experts.whole_look import Look, Traits
 from tools.masks import Inside
-from tools.types import MapValues
+from tools.types import MapValues, Pixels
 
-_ARRAYS: Final = ("grid", "extra", "retaken", "look", "looks_retaken", "traits")
+_ARRAYS: Final = ("grid", "extra", "retaken", "thumb", "frames", "look", "looks_retaken", "traits")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Memory:
         grid: its patches, shape (height, width, channels); float32 that float16 holds exactly.
         extra: patches of its turned and re-imaged copies that it did not know itself, shape (rows, channels).
         retaken: scores of its re-imaged copies against the picture and each other, shape (copies,).
+        thumb: see `thumbnail`.
+        frames: how far next frames of the same part lie from the picture, by `apart`, shape (frames,).
         look: of the whole picture; see `whole_look`.
         looks_retaken: of the copies, shape (copies, 2 * channels).
         traits: of the whole picture.
@@ -33,6 +36,8 @@ class Memory:
     grid: Patches
     extra: Patches
     retaken: npt.NDArray[np.float32]
+    thumb: npt.NDArray[np.float32]
+    frames: npt.NDArray[np.float32]
     look: Look
     looks_retaken: npt.NDArray[np.float32]
     traits: Traits
@@ -79,6 +84,26 @@ class Recollection:
 def counted(grid: Patches, inside: Inside | None) -> Patches:
     """Patches that count, as rows."""
     return grid.reshape(-1, grid.shape[-1]) if inside is None else grid[inside]
+
+
+def thumbnail(image: Pixels) -> npt.NDArray[np.float32]:
+    """An image at an eighth of its size, shape (height / 8, width / 8, 3), float32."""
+    height, width = (max(1, side // 8) for side in image.shape[:2])
+    small = cv2.resize(image.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32, copy=False)
+
+
+def apart(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    """How far two thumbnails lie from each other, in grey levels (root mean square); sizes may differ.
+
+    So small, noise has averaged out and the jitter of a camera hardly counts: what is left between frames of
+    one part is far less than between two parts. Features are no measure of that, since those of a fine
+    texture follow every pixel of jitter (docs/LOG.md).
+    """
+    if one.shape != other.shape:
+        sized = cv2.resize(other, (one.shape[1], one.shape[0]), interpolation=cv2.INTER_AREA)
+        other = sized.astype(np.float32, copy=False)
+    return float(np.sqrt(np.square(one - other).mean()))
 
 
 def halved(values: Patches) -> Patches:

@@ -23,19 +23,18 @@ import numpy as np
 from tools.errors import ExpertError
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.base import EVERYTHING, FittedState, Scope
-from tools.experts.calibration import perturbations
+from tools.experts.calibration import next_frames, perturbations
 from tools.experts.eye import Eye, Seen
 from tools.experts.fitted_patchcore import FittedPatchCore, kept
-from tools.experts.framing import distinct, seen_size_hw, within_reach
-from tools.experts.memory import Memory, counted, halved, unpacked
+from tools.experts.framing import ANYWHERE, distinct, seen_size_hw, within_reach
+from tools.experts.memory import Memory, apart, counted, halved, thumbnail, unpacked
 from tools.experts.onnx_export import CHANNELS, WEIGHTS_SHA256, Strides
 from tools.experts.patches import Bank, Patches, Upsampling, least_known
 from tools.experts.whole_look import look_of, traits
 from tools.masks import Mask
 from tools.types import Pixels
 
-ANYWHERE: Final = "Compares patches wherever they lie: a right thing in a wrong place is not seen."
-"""The note of every expert that takes patches for a bag."""
+__all__ = ["ANYWHERE", "LEAST_SPREAD", "FittedPatchCore", "PatchCoreExpert", "PatchCoreOptions", "Turn"]
 
 LEAST_SPREAD: Final = 0.05
 """Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
@@ -45,6 +44,7 @@ Turn: TypeAlias = Literal["left_right", "up_down", "90", "180", "270"]
 
 _FORMAT: Final = 2
 _COPY_FRACTION: Final = 1 / 8
+_FRAMES: Final = 4
 _COPIED: Final = 4  # good images; those after them show by themselves what copies would
 
 
@@ -189,10 +189,14 @@ class PatchCoreExpert:
             )
         ]
         news = _news(own, copies)
+        thumb = thumbnail(eye.framed(image))
+        frames = [thumbnail(eye.framed(frame)) for frame in next_frames(image, count=0 if index else _FRAMES)]
         return Memory(
             grid=seen.grid,
             extra=np.concatenate([own[:0], *(counted(part.grid, part.inside) for part in turned), *news]),
             retaken=np.array(_retaken(eye, own, copies, news), np.float32),
+            thumb=thumb,
+            frames=np.array([apart(frame, thumb) for frame in frames], np.float32),
             look=look_of(own),
             looks_retaken=np.array(
                 [look_of(counted(copy.grid, copy.inside)) for copy in copies], np.float32
@@ -216,8 +220,12 @@ def _retaken(eye: Eye, own: Patches, copies: Sequence[Seen], news: Sequence[Patc
     scores = []
     for index, copy in enumerate(copies):
         others = Bank(np.concatenate([own, *news[:index], *news[index + 1 :]]))
-        scores.append(float(eye.map(others.distances(copy.grid), copy.inside).max()))
+        scores.append(_peak(eye, copy, others))
     return scores
+
+
+def _peak(eye: Eye, seen: Seen, bank: Bank) -> float:
+    return float(eye.map(bank.distances(seen.grid), seen.inside).max())
 
 
 def _turned(image: Pixels, turn: Turn) -> Pixels:

@@ -103,36 +103,10 @@ class Bank:
         return found
 
 
-def some(grid: Patches, count: int, rng: np.random.Generator) -> Patches:
-    """At most `count` patches of a grid as rows, drawn at random without repetition."""
-    rows = grid.reshape(-1, grid.shape[-1])
-    return rows if len(rows) <= count else rows[np.sort(rng.permutation(len(rows))[:count])]
-
-
-def least_known(grid: Patches, bank: Bank, fraction: float) -> Patches:
-    """The fraction of a grid's patches that lies farthest from the bank, as rows."""
-    rows = grid.reshape(-1, grid.shape[-1])
+def least_known(rows: Patches, bank: Bank, fraction: float) -> Patches:
+    """The fraction of rows that lies farthest from the bank."""
     count = max(1, round(fraction * len(rows)))
-    return rows[np.argsort(-bank.distances(grid).ravel(), kind="stable")[:count]]
-
-
-def left_out_quarters(grid: Patches) -> MapValues:
-    """Distance of each patch to those of the other three quarters, less the patches that touch its own.
-
-    How far apart the places of one and the same good part are: a good part that shows one place another way
-    would score no more than about this. Zero where nothing is left to compare with.
-    """
-    height, width = grid.shape[:2]
-    found = np.zeros((height, width), np.float32)
-    for rows in (slice(0, height // 2), slice(height // 2, height)):
-        for columns in (slice(0, width // 2), slice(width // 2, width)):
-            others = np.ones((height, width), bool)
-            others[max(rows.start - 1, 0) : rows.stop + 1, max(columns.start - 1, 0) : columns.stop + 1] = (
-                False
-            )
-            if others.any():
-                found[rows, columns] = Bank(grid[others]).distances(grid[rows, columns])
-    return found
+    return rows[np.argsort(-bank.distances(rows), kind="stable")[:count]]
 
 
 def calmed_border(distances: MapValues, weights: Sequence[float]) -> MapValues:

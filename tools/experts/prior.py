@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tools.experts.calibration import STUDENT_99, STUDENT_999, student
+from tools.experts.calibration import STUDENT_95, STUDENT_99, STUDENT_999, student
 from tools.types import Calibration, Reliability
 
 _EXTREMES_FROM: Final = 30
@@ -31,8 +31,8 @@ class SpreadPrior:
     """Learned over products for one kind of score; all in natural logarithms of scores.
 
     Attributes:
-        shift: by how much fresh good parts score above the scores in hand when these come from one part.
-        doubt: standard deviation of that shift from product to product, with one part.
+        shift: by how much fresh good parts score above the scores in hand.
+        doubt: standard deviation of that shift from product to product, with one part in hand.
         spread: standard deviation of good parts of one product.
         worth: observations that the spread is worth.
     """
@@ -47,6 +47,8 @@ def unaligned_calibration(
     scores: Sequence[float], prior: SpreadPrior, *, method: str, normals: int, parts: float
 ) -> Calibration:
     """Limits for parts that are never alike: 1 in 100 good ones lies above the first, 1 in 1000 the second.
+
+    Where the reliability is low, doubt begins at 1 in 20: normal must be earned.
 
     Args:
         scores: of good pictures that were left out in turn, or of re-imaged copies of the only one; positive.
@@ -63,22 +65,20 @@ def unaligned_calibration(
         raise ValueError("limits need finite scores of good parts, at least one")
     logs = np.log(np.maximum(values, 1e-9))
     centre = float(np.median(logs))
-    seen = min(values.size, parts)
-    freedom = prior.worth + seen - 1
-    around = np.square(logs - centre)
-    own = 0.0 if values.size < 2 else float(around.sum() / (values.size - 1))
-    spread = math.sqrt((prior.worth * prior.spread**2 + (seen - 1) * own) / freedom)
-    reach = math.sqrt(spread**2 * (1 + 1 / seen) + (prior.doubt / seen) ** 2)
-    shift = prior.shift / seen
+    around = float(np.square(logs - centre).sum()) / max(values.size - 1, 1)
+    freedom = prior.worth + parts - 1
+    spread = math.sqrt((prior.worth * prior.spread**2 + (parts - 1) * around) / freedom)
+    reach = math.sqrt(spread**2 * (1 + (parts > 1) / parts) + (prior.doubt / parts) ** 2)
+    reliability, reason, wanted = _trust(normals, parts)
+    early = STUDENT_95 if reliability == "low" else STUDENT_99
     doubted, refused = (
-        math.exp(centre + shift + student(freedom, table) * reach) for table in (STUDENT_99, STUDENT_999)
+        math.exp(centre + prior.shift + student(freedom, table) * reach) for table in (early, STUDENT_999)
     )
     if parts >= _EXTREMES_FROM:
         doubted, refused = (_gumbel(values, share) for share in (0.99, 0.999))
     highest = float(values.max())
     unit = math.exp(centre)
     refused = max(refused, highest * math.exp(spread))
-    reliability, reason, wanted = _trust(normals, parts)
     return Calibration(
         method=method,
         normals=normals,
@@ -92,18 +92,17 @@ def unaligned_calibration(
     )
 
 
-def parts_shown(scores: Sequence[float], retaken: float) -> float:
-    """For how many different parts good pictures count.
+def newness(nearest: Sequence[float], frames: float) -> float:
+    """Which share of good pictures shows another part, and not one of the parts in another frame, 0..1.
 
-    A picture that lies nearer to the others than half of what the same part does when it is taken again is
-    another frame of one part, and adds nothing; from the whole of that on it counts in full.
+    A picture that lies no farther from its nearest than the next frame of one part adds nothing; one that
+    lies twice as far counts in full.
 
     Args:
-        scores: of each picture against the others.
-        retaken: typical score of one picture taken again, against itself.
+        nearest: how far each picture lies from that which is most like it.
+        frames: how far the next frame of a part lies from the frame before.
     """
-    new = np.clip(np.asarray(scores, np.float64) / max(retaken, 1e-9) * 2 - 1, 0, 1)
-    return 1 + (len(scores) - 1) * float(new.mean())
+    return float(np.clip(np.asarray(nearest, np.float64) / max(frames, 1e-9) - 1, 0, 1).mean())
 
 
 def _gumbel(values: npt.NDArray[np.float64], share: float) -> float:

@@ -32,7 +32,9 @@ class _Window(NamedTuple):
     kept_to: int
 
 
-def tiled_features(backbone: EmbeddedBackbone, image: Pixels, strides: Strides) -> tuple[Features, int]:
+def tiled_features(
+    backbone: EmbeddedBackbone, image: Pixels, strides: Strides
+) -> tuple[tuple[Features, ...], int]:
     """Feature maps of one image at several strides, each (1, height, width, channels), and the tiles it took.
 
     Args:

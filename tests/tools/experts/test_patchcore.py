@@ -13,7 +13,7 @@ import pytest
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.calibration import perturbations
 from tools.experts.patchcore import FittedPatchCore, PatchCoreExpert, PatchCoreOptions
-from tools.experts.patches import Bank, calmed_border, left_out_quarters, some
+from tools.experts.patches import Bank, calmed_border, least_known
 from tools.types import Pixels
 
 Surface = Callable[..., Pixels]
@@ -42,6 +42,18 @@ def test_a_scratch_peaks_where_it_is(
     assert reading.expert == fitted.name == "patchcore"
     assert reading.zone == "anomalous"
     assert reading.threshold == reading.calibration.anomalous_from
+    assert [aspect.name for aspect in reading.aspects] == ["local", "global"]
+    assert reading.score == reading.aspects[0].score
+    assert set(reading.timings_s) == {
+        "resize",
+        "backbone",
+        "patches",
+        "neighbours",
+        "map",
+        "whole",
+        "regions",
+    }
+    assert sum(reading.timings_s.values()) <= reading.seconds
     y, x = np.unravel_index(measurement.map_values.argmax(), measurement.map_values.shape)
     assert abs(x - 170) < 20
     assert abs(y - 70) < 30
@@ -79,9 +91,10 @@ def test_one_template_is_honest_about_what_it_cannot_know(
     alone, several = fitted_on_one.calibration, fitted.calibration
     assert (alone.normals, several.normals) == (1, 6)
     assert alone.reliability == "low"
-    assert "more" in alone.reliability_reason
+    assert (alone.wanted, several.wanted) == (15, 10)
+    assert "15 more, of different parts" in alone.reliability_reason
     assert several.reliability == "medium"
-    assert alone.anomalous_from - alone.uncertain_from > several.anomalous_from - several.uncertain_from
+    assert alone.anomalous_from / alone.uncertain_from > several.anomalous_from / several.uncertain_from
 
 
 def test_a_defect_stands_out_from_one_template(
@@ -129,6 +142,8 @@ def test_shots_of_one_part_do_not_make_another_good_part_anomalous(
     shots = [np.clip(surface(0) + np.uint8(step), 0, 255).astype(np.uint8) for step in range(3)]
     fitted = expert.fit(shots)
     assert fitted.calibration.normals == 3
+    assert fitted.calibration.wanted == 15
+    assert "count for 1" in fitted.calibration.reliability_reason
     assert all(fitted.read(surface(seed)).reading.zone != "anomalous" for seed in range(70, 76))
 
 
@@ -154,7 +169,7 @@ def test_a_query_of_another_shape_is_said(fitted_on_one: FittedPatchCore, surfac
     assert not any("not the shape" in note for note in fitted_on_one.read(surface(5)).reading.notes)
 
 
-@pytest.mark.parametrize("options", [{"long_side_px": 8}, {"bank_rows": 0}, {"copies": 1}])
+@pytest.mark.parametrize("options", [{"long_side_px": 8}, {"bank_rows": 0}, {"copies": 1}, {"most_px": 300}])
 def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least"):
         PatchCoreOptions(**options)
@@ -174,21 +189,18 @@ def test_nearest_distances_are_exact() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_thinning_draws_without_repetition() -> None:
-    grid = np.arange(50, dtype=np.float32).reshape(5, 10, 1)
-    rows = some(grid, 20, np.random.default_rng(0))
-    assert len(set(rows.ravel().tolist())) == 20
-    assert len(some(grid, 80, np.random.default_rng(0))) == 50
+def test_rows_of_the_image_itself_can_be_left_out() -> None:
+    rows = np.arange(12, dtype=np.float32).reshape(6, 2)
+    grid = rows[None, :2] + 0.5
+    near, left_out = Bank(rows).distances(grid), Bank(rows).distances(grid, but=slice(0, 3))
+    assert near.shape == left_out.shape == (1, 2)
+    assert left_out == pytest.approx(Bank(rows[3:]).distances(grid))
+    assert (left_out > near).all()
 
 
-def test_quarters_are_compared_with_the_others_only() -> None:
-    grid = np.zeros((8, 8, 1), np.float32)
-    grid[:3, :3] = 5  # in one quarter alone, so nothing like it is left when that quarter is out
-    grid[0, 7], grid[7, 0] = 9, 9  # in two quarters
-    found = left_out_quarters(grid)
-    assert (found[:3, :3] == 4).all()  # the nearest left is 9
-    assert found[0, 7] == found[7, 0] == 0
-    assert left_out_quarters(np.ones((1, 1, 4), np.float32)).tolist() == [[0]]
+def test_a_copy_brings_what_was_least_known() -> None:
+    rows = np.array([[0.0], [5.0], [1.0], [9.0]], np.float32)
+    assert least_known(rows, Bank(np.zeros((1, 1), np.float32)), 0.5).tolist() == [[9], [5]]
 
 
 def test_the_border_is_calmed_and_nothing_else() -> None:
