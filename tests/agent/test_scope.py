@@ -88,7 +88,7 @@ def test_what_lies_outside_is_greyed_in_the_pictures(inspector, board, defect, t
         ((0, 0, 9999, 10), "does not lie in the image"),
         ((30, 10, 30, 40), "x0 < x1"),
         ((-1, 0, 10, 10), "x0, y0, x1, y1"),
-        (np.zeros((50, 50, 3), np.uint8), "has not the shape"),
+        (np.zeros((50, 90, 3), np.uint8), "has not the shape"),
     ],
 )
 def test_a_region_of_interest_that_does_not_fit_is_refused(inspector, board, roi, complaint):
