@@ -32,10 +32,14 @@ WIDEST_NECK: Final = 0.9
 """The seam between two parts is at most this share of the side of a square as large as the smaller one."""
 
 LINE_FROM: Final = 2.5
-"""Long side over short side from which a part is a line; a scratch that fades and returns is one scratch."""
+"""Long side over short side from which a part is a line. A line is not cut across: a scratch that fades and
+returns is one scratch. What touches its flank is another thing."""
 
-_PEAK_WINDOW_PX: Final = 5
-_MOST_PEAKS: Final = 8
+_GRAIN: Final = 0.08
+"""Peaks are looked for in blocks of this share of the side of a square as large as the component: finer than
+its parts, coarser than its noise."""
+
+_MOST_PEAKS: Final = 32
 """Only the highest peaks of a component are looked at, so that a ragged one costs no more."""
 
 
@@ -64,15 +68,17 @@ def split(
 
 def _peaks(heights: MapValues, least: float) -> list[tuple[int, int]]:
     """(row, column) of the local maxima from `least` on, the highest first, equals from the top left."""
-    window = np.ones((_PEAK_WINDOW_PX, _PEAK_WINDOW_PX), dtype=np.uint8)
-    top = (cv2.dilate(heights, window) == heights) & (heights >= least) & (heights > 0)
-    # A plateau is one maximum: its first pixel stands for it.
-    _, plateaus = cv2.connectedComponents(top.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-    rows, columns = np.nonzero(plateaus)
-    _, first = np.unique(plateaus[rows, columns], return_index=True)
-    rows, columns = rows[first], columns[first]
-    order = np.lexsort((columns, rows, -heights[rows, columns]))[:_MOST_PEAKS]
-    return [(int(rows[i]), int(columns[i])) for i in order]
+    side = max(2, round(_GRAIN * float(np.sqrt(np.count_nonzero(heights)))))
+    height, width = heights.shape
+    padded = np.pad(heights, ((0, -height % side), (0, -width % side)))
+    blocks = padded.reshape(padded.shape[0] // side, side, padded.shape[1] // side, side)
+    highest = blocks.max(axis=(1, 3))
+    top = (cv2.dilate(highest, np.ones((3, 3), np.uint8)) == highest) & (highest >= least) & (highest > 0)
+    found = []
+    for i, j in np.argwhere(top):
+        row, column = np.unravel_index(int(blocks[i, :, j].argmax()), (side, side))
+        found.append((-float(highest[i, j]), int(i * side + row), int(j * side + column)))
+    return [(row, column) for _, row, column in sorted(found)[:_MOST_PEAKS]]
 
 
 def _prominent(heights: MapValues, peaks: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -142,7 +148,6 @@ def _whole(parts: _Labels, count: int, least_px: float) -> _Labels:
 def _weakest(parts: _Labels, labels: list[int], least_px: float) -> tuple[int, int] | None:
     """The first label that cannot stand alone, and the neighbour that it belongs to."""
     areas = np.bincount(parts.ravel(), minlength=max(labels) + 1)
-    lines = {label for label in labels if _elongation(parts == label) >= LINE_FROM}
     for label in labels:
         part = parts == label
         around = (cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~part
@@ -151,13 +156,23 @@ def _weakest(parts: _Labels, labels: list[int], least_px: float) -> tuple[int, i
         neighbour = int(seams.argmax())
         if neighbour == 0:
             continue
-        broad = seams[neighbour] > WIDEST_NECK * np.sqrt(min(areas[label], areas[neighbour]))
-        if areas[label] < least_px or broad or not lines.isdisjoint((label, neighbour)):
+        other = parts == neighbour
+        seam = np.argwhere(around & other)
+        broad = len(seam) > WIDEST_NECK * np.sqrt(min(areas[label], areas[neighbour]))
+        if areas[label] < least_px or broad or _runs_to(part, seam) or _runs_to(other, seam):
             return label, neighbour
     return None
 
 
-def _elongation(part: _Mask) -> float:
+def _runs_to(part: _Mask, seam: npt.NDArray[np.intp]) -> bool:
+    """Whether a part is a line with the seam, (n, 2) places in (row, column), at one of its ends."""
     outlines, _ = cv2.findContours(part.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    _, sides, _ = cv2.minAreaRect(outlines[0])
-    return (max(sides) + 1) / (min(sides) + 1)
+    rectangle = cv2.minAreaRect(outlines[0])
+    wide, tall = (side + 1 for side in rectangle[1])
+    if max(wide, tall) < LINE_FROM * min(wide, tall):
+        return False
+    corners = cv2.boxPoints(rectangle).astype(np.float64)
+    ahead = max(corners[1:3] - corners[:2], key=lambda side: float(np.hypot(*side)))
+    ahead /= np.hypot(*ahead)
+    to_seam = seam.mean(axis=0)[::-1] - np.asarray(rectangle[0])
+    return abs(float(ahead @ to_seam)) > abs(float(ahead[0] * to_seam[1] - ahead[1] * to_seam[0]))

@@ -125,6 +125,16 @@ def test_a_scratch_that_fades_and_returns_is_one_defect() -> None:
     assert len(find_regions(values, low=1, high=4)) == 1
 
 
+def test_what_touches_the_flank_of_a_line_is_another_defect() -> None:
+    values = blank()
+    values[10:80, 60:66] = 6
+    cv2.circle(values, (48, 45), 11, 8.0, -1)
+    values[:, 58:61] *= 0.2
+    values = np.asarray(cv2.GaussianBlur(values, (0, 0), 1.2))
+    assert len(find_regions(values, low=0.8, high=3, part_touching=False)) == 1
+    assert len(find_regions(values, low=0.8, high=3)) == 2
+
+
 def test_a_speck_that_touches_a_defect_is_part_of_it() -> None:
     values = hill(40, 45, 10, sigma=8)
     values[44:46, 66:69] = 6
