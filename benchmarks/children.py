@@ -13,6 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = 1800
+MOST_GIB = 8
+"""What a child that fits experts may take."""
 
 
 class ChildFailed(Exception):
@@ -81,6 +83,13 @@ class Children:
 def answer(what: Any) -> None:  # noqa: ANN401 - JSON
     """What a child prints for `Children.ask`."""
     print(json.dumps(what))
+
+
+def hold_memory(most_gib: int) -> None:
+    """Let this process fail, not the machine, if it asks for more memory than that."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (most_gib * 2**30, most_gib * 2**30))
 
 
 def peak_mib() -> float:
