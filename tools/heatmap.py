@@ -17,6 +17,8 @@ _COLD_TO_HOT = np.array(
 )
 """Rising lightness throughout (as in matplotlib's plasma), so that it reads without colour vision, too."""
 
+_INK = (240, 240, 240)
+
 _OPACITY = (0.5, 0.85)
 """Of the coldest and the hottest value that is coloured."""
 
@@ -58,18 +60,44 @@ def heat(pixels: Pixels, map_values: MapValues, limits: tuple[float, float]) -> 
     return heated
 
 
-def scale_strip(limits: tuple[float, float], width: int, size_px: int) -> Pixels:
-    """A strip with the colours between their lowest and highest score; shape (height, `width`, 3)."""
-    ends = [tag(f"{value:.3g}", size_px, (240, 240, 240)) for value in limits]
+def scale_strip(
+    limits: tuple[float, float], width: int, size_px: int, threshold: float | None = None
+) -> Pixels:
+    """A strip with the colours between their lowest and highest score; shape (height, `width`, 3).
+
+    Args:
+        limits: (lowest, highest) score of the colours, written at the ends.
+        width: width of the strip in pixels.
+        size_px: height of the letters' body in pixels.
+        threshold: a score to mark on the bar, with its number; left out where it lies outside the limits.
+    """
+    ends = [tag(f"{value:.3g}", size_px, _INK) for value in limits]
     margin = max(2, size_px // 2)
-    strip = np.full((max(e.shape[0] for e in ends) + margin, width, 3), STRIP_COLOUR, dtype=np.uint8)
+    tall = max(e.shape[0] for e in ends)
+    strip = np.full((tall + margin, width, 3), STRIP_COLOUR, dtype=np.uint8)
+    rows = slice(margin // 2, margin // 2 + tall)
     start, end = margin, width - margin
     for x, plate in ((start, ends[0]), (end - ends[1].shape[1], ends[1])):
-        strip[margin // 2 : margin // 2 + plate.shape[0], x : x + plate.shape[1]] = plate
+        strip[rows.start : rows.start + plate.shape[0], x : x + plate.shape[1]] = plate
     bar = slice(start + ends[0].shape[1] + margin, end - ends[1].shape[1] - margin)
-    ramp = _colours(np.linspace(0, 1, bar.stop - bar.start))
-    strip[margin // 2 : -((margin + 1) // 2), bar] = np.rint(ramp)
+    strip[rows, bar] = np.rint(_colours(np.linspace(0, 1, bar.stop - bar.start)))
+    low, high = limits
+    if threshold is not None and low <= threshold <= high:
+        at = bar.start + round((bar.stop - 1 - bar.start) * (threshold - low) / (high - low))
+        _mark(strip, rows, bar, at, tag(f"{threshold:.3g}", size_px, _INK))
     return strip
+
+
+def _mark(strip: Pixels, rows: slice, bar: slice, at: int, plate: Pixels) -> None:
+    """A white line between black ones across the bar, and its number beside it where there is room."""
+    half = max(1, plate.shape[0] // 12)
+    strip[rows, max(at - 2 * half, bar.start) : min(at + 2 * half + 1, bar.stop)] = 0
+    strip[rows, max(at - half, bar.start) : min(at + half, bar.stop)] = 255
+    wide = plate.shape[1]
+    for x in (at + 2 * half + 1, at - 2 * half - wide):
+        if bar.start <= x and x + wide <= bar.stop:
+            strip[rows.start : rows.start + plate.shape[0], x : x + wide] = plate
+            return
 
 
 def _colours(level: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ image; words and scales stand below it, never on it. Drawing is deterministic.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -28,7 +29,7 @@ light parts."""
 _WHITE: _Colour = (255, 255, 255)
 _DIMMED_TO = 0.35
 _NARROWEST_STRIP_PX = 256
-_SMALLEST_NUMBERED_PX = 64
+_SMALLEST_NUMBERED_PX = 96
 
 
 def draw(
@@ -38,12 +39,13 @@ def draw(
     *,
     map_values: MapValues | None = None,
     limits: tuple[float, float] | None = None,
+    threshold: float | None = None,
     legend: str | None = None,
     limit: int | None = None,
 ) -> Pixels:
     """Mark regions, or the anomaly map, on a copy of the picture.
 
-    Regions are numbered from 1, except on a mask, and on pictures with a side under 64 pixels, where a
+    Regions are numbered from 1, except on a mask, and on pictures with a side under 96 pixels, where a
     number would hide what it names.
 
     Args:
@@ -54,6 +56,7 @@ def draw(
             and outlines the regions.
         map_values: the map of a `heatmap`, shape (height, width).
         limits: lowest and highest score of its colours, from `tools.heatmap.heat_limits`.
+        threshold: the score to mark on a heatmap's scale.
         legend: words for a strip below the picture.
         limit: draw no more than this many regions.
 
@@ -72,7 +75,7 @@ def draw(
     shown = list(regions)[:limit]
     colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(shown))]
     strip_width = max(width, _NARROWEST_STRIP_PX)
-    letters_px = max(12, round(strip_width / 52))
+    letters_px = max(12, min(round(strip_width / 52), round(_extent(pixels) / 34)))
     strips: list[Pixels] = []
 
     if notation == "mask":
@@ -81,7 +84,7 @@ def draw(
         if map_values is None or limits is None:
             raise ValueError("a heatmap needs map_values and the expert's limits")
         canvas = heat(pixels, map_values, limits)
-        strips.append(scale_strip(limits, strip_width, letters_px))
+        strips.append(scale_strip(limits, strip_width, letters_px, threshold))
         colours = [_WHITE] * len(shown)
     elif notation == "highlight" and shown:
         canvas = _dimmed_outside(pixels, _union(shown, height, width))
@@ -98,9 +101,15 @@ def draw(
     return _with_strips(canvas, strips, strip_width) if strips else canvas
 
 
+def _extent(canvas: Pixels) -> float:
+    """Side of a square as large as the picture: what lines and letters grow with, on long strips, too."""
+    height, width = canvas.shape[:2]
+    return math.sqrt(height * width)
+
+
 def _line_px(canvas: Pixels) -> tuple[int, int]:
     """Width of the coloured line and of the black line around it."""
-    core = max(1, round(max(canvas.shape[:2]) / 320))
+    core = max(1, round(_extent(canvas) / 280))
     return core, max(1, core // 2)
 
 
@@ -154,7 +163,7 @@ def _number(canvas: Pixels, boxes: Sequence[Box], colours: Sequence[_Colour]) ->
     """Put 1..n beside the boxes: off every region and every other number where there is room."""
     height, width = canvas.shape[:2]
     off = 1 + sum(_line_px(canvas))
-    letters_px = max(14, round(max(height, width) / 42))
+    letters_px = max(14, round(_extent(canvas) / 36))
     taken: list[tuple[int, int, int, int]] = []
     for number, (box, colour) in enumerate(zip(boxes, colours, strict=True), start=1):
         plate = tag(str(number), letters_px, colour)

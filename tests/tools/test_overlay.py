@@ -1,6 +1,6 @@
 """What is drawn lies where it was measured, shows on any part, and leaves the picture readable.
 
-Golden pictures are held under 64 pixels, where no letters are drawn, so that they do not depend on the
+Golden pictures are held under 96 pixels, where no letters are drawn, so that they do not depend on the
 version of a font. After a change that is meant: `UPDATE_GOLDEN=1 pytest tests/tools/test_overlay.py`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tools.geometry import cell_of_box
-from tools.heatmap import heat, heat_limits, scale_strip
+from tools.heatmap import _COLD_TO_HOT, heat, heat_limits, scale_strip
 from tools.lettering import text_strip
-from tools.overlay import draw
+from tools.overlay import _COLOURS, draw
 from tools.types import Box, Calibration, Notation, Region
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "overlay"
@@ -215,6 +216,75 @@ def test_hotter_is_lighter():
     levels = scale_strip((0, 1), 400, 12)[6, 60:340].astype(float) @ [0.299, 0.587, 0.114]
     assert (np.diff(levels) > -1).all()
     assert levels[-1] > levels[0] + 120
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.25, 0.9, 1.0])
+@pytest.mark.parametrize("width", [256, 900])
+def test_the_threshold_is_marked_on_the_scale(threshold, width):
+    plain, marked = scale_strip((0, 1), width, 12), scale_strip((0, 1), width, 12, threshold)
+    assert plain.shape == marked.shape
+    changed = np.flatnonzero((plain != marked).any(axis=(0, 2)))
+    bar = np.flatnonzero((plain[6].max(axis=1) - plain[6].min(axis=1)) > 60)  # coloured
+    at = bar[0] + threshold * (bar[-1] - bar[0])
+    assert changed.min() - 3 <= at <= changed.max() + 3
+    assert bar[0] <= changed.min() <= changed.max() <= bar[-1]
+
+
+def test_a_threshold_off_the_scale_is_not_marked():
+    for threshold in (-0.1, 1.1, None):
+        np.testing.assert_array_equal(scale_strip((0, 1), 300, 12, threshold), scale_strip((0, 1), 300, 12))
+
+
+@pytest.mark.parametrize("size", [(2000, 60), (60, 2000)])
+def test_lines_on_a_long_strip_leave_room_for_the_picture(size):
+    width, height = size
+    picture = flat(255, width, height)
+    x, y = width // 2, height // 2
+    drawn = draw(picture, [region(x, y, x + 6, y + 6, width, height)], "bbox")
+    assert (drawn != 255).any(axis=2).sum() < 18 * 18
+    told = draw(picture, [], "bbox", legend="pair 7.3 (threshold 3.0): anomalous")
+    assert told.shape[0] - height < 40
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
+COLOUR_BLIND = {
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.3039],
+    ],
+}
+
+
+def in_lab(colours: np.ndarray, seen_by: str | None) -> np.ndarray:
+    linear = ((colours / 255 + 0.055) / 1.055) ** 2.4
+    if seen_by:
+        linear = np.clip(linear @ np.array(COLOUR_BLIND[seen_by]).T, 0, 1)
+    encoded = (np.maximum(1.055 * linear ** (1 / 2.4) - 0.055, 0)).astype(np.float32)
+    return cv2.cvtColor(encoded.reshape(1, -1, 3), cv2.COLOR_RGB2LAB)[0]
+
+
+@pytest.mark.parametrize("seen_by", [None, *COLOUR_BLIND])
+def test_neighbouring_numbers_differ_in_colour_for_every_eye(seen_by):
+    lab = in_lab(np.array(_COLOURS, dtype=np.float64), seen_by)
+    apart = np.linalg.norm(lab - np.roll(lab, 1, axis=0), axis=1)
+    assert apart.min() > 15  # 2.3 is just noticeable
+
+
+@pytest.mark.parametrize("seen_by", [None, *COLOUR_BLIND])
+def test_hotter_is_lighter_for_every_eye(seen_by):
+    lab = in_lab(_COLD_TO_HOT, seen_by)
+    assert (np.diff(lab[:, 0]) > 5).all()
 
 
 def test_limits_come_from_the_calibration_alone():
