@@ -31,9 +31,9 @@ from tools.types import (
 
 # Learned on twelve drawn products (textures and objects, each part another) and the textiles of
 # conformal-clip-data, fresh good parts against 1 to 16 in hand; docs/LOG.md has the figures.
-LOCAL_ALONE: Final = SpreadPrior(shift=0.12, doubt=0.2, spread=0.09, worth=6)
+LOCAL_ALONE: Final = SpreadPrior(shift=0.12, doubt=0.2, spread=0.06, worth=6)
 LOCAL: Final = SpreadPrior(shift=0.0, doubt=0.1, spread=0.09, worth=6)
-GLOBAL_ALONE: Final = SpreadPrior(shift=-0.9, doubt=0.45, spread=0.3, worth=6)
+GLOBAL_ALONE: Final = SpreadPrior(shift=0.0, doubt=0.45, spread=0.5, worth=6)
 GLOBAL: Final = SpreadPrior(shift=0.0, doubt=0.3, spread=0.3, worth=6)
 
 _LEFT_OUT_AT_MOST: Final = 32
@@ -86,19 +86,19 @@ def _limits(
         min(apart(memories[index].thumb, other.thumb) for other in memories if other is not memories[index])
         for index in _probes(len(memories))
     ]
-    new = newness(nearest, float(np.median(first.frames)))
+    parts = 1 + (len(memories) - 1) * newness(nearest, float(np.median(first.frames)))
     local, whole = (
         unaligned_calibration(
             # Frames of one part show less than the part would if it were taken again.
-            [score + (1 - new) * max(again - score, 0) for score in scores],
+            [max(score, again) if parts < 2 else score for score in scores],
             prior,
             method="good images, left out in turn",
             normals=len(memories),
-            parts=1 + (len(memories) - 1) * new,
+            parts=parts,
         )
         for scores, again, prior in (
-            (places, float(np.median(retaken)), LOCAL),
-            (wholes, float(np.median(looks_retaken)), GLOBAL),
+            (places, float(np.median(retaken)), LOCAL_ALONE if parts < 2 else LOCAL),
+            (wholes, float(np.median(looks_retaken)), GLOBAL_ALONE if parts < 2 else GLOBAL),
         )
     )
     return local, whole

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, Final, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -23,6 +26,7 @@ PATCH_PX: Final = 8
 """Pixels from one patch to the next."""
 
 _ROWS_AT_ONCE: Final = 200  # so that their distances to the whole bank stay in the cache
+_WORKERS: Final = min(os.cpu_count() or 1, 4)
 
 
 def patch_grid(backbone: EmbeddedBackbone, image: Pixels, strides: Strides = OUTPUT_STRIDES) -> Patches:
@@ -66,6 +70,14 @@ def pixel_map(
     return values.astype(np.float32, copy=False)
 
 
+@cache
+def _pools() -> Any:  # noqa: ANN401
+    """The thread pools of numpy's matrix products."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
 class Bank:
     """Patches of good images, ready for exact nearest-neighbour search; immutable.
 
@@ -90,13 +102,18 @@ class Bank:
         """
         patches = grid.reshape(-1, grid.shape[-1])
         nearest = np.empty(len(patches), np.intp)
-        for start in range(0, len(patches), _ROWS_AT_ONCE):
+
+        def search(start: int) -> None:
             # |a - b|^2 without |a|^2, which does not change which b is nearest.
             partial = patches[start : start + _ROWS_AT_ONCE] @ self._minus_twice
             partial += self._squares
             if but is not None:
                 partial[:, but] = np.inf
             nearest[start : start + _ROWS_AT_ONCE] = partial.argmin(axis=1)
+
+        # A core for each block: threads that share one product wait for each other when the machine is busy.
+        with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(search, range(0, len(patches), _ROWS_AT_ONCE)))
         # That expansion cancels badly for close patches, so the winner's distance is taken directly.
         apart = patches - self.rows[nearest]
         found: MapValues = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(grid.shape[:-1])

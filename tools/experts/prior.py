@@ -48,7 +48,8 @@ def unaligned_calibration(
 ) -> Calibration:
     """Limits for parts that are never alike: 1 in 100 good ones lies above the first, 1 in 1000 the second.
 
-    Where the reliability is low, doubt begins at 1 in 20: normal must be earned.
+    Where the reliability is low, doubt begins at 1 in 20; with one part in hand it begins where taking that
+    part again no longer explains the score, whatever other parts may do: normal must be earned.
 
     Args:
         scores: of good pictures that were left out in turn, or of re-imaged copies of the only one; positive.
@@ -68,12 +69,14 @@ def unaligned_calibration(
     around = float(np.square(logs - centre).sum()) / max(values.size - 1, 1)
     freedom = prior.worth + parts - 1
     spread = math.sqrt((prior.worth * prior.spread**2 + (parts - 1) * around) / freedom)
-    reach = math.sqrt(spread**2 * (1 + (parts > 1) / parts) + (prior.doubt / parts) ** 2)
     reliability, reason, wanted = _trust(normals, parts)
-    early = STUDENT_95 if reliability == "low" else STUDENT_99
-    doubted, refused = (
-        math.exp(centre + prior.shift + student(freedom, table) * reach) for table in (early, STUDENT_999)
-    )
+    early = student(freedom, STUDENT_95 if reliability == "low" else STUDENT_99)
+    reach = math.sqrt(spread**2 * (1 + 1 / parts) + (prior.doubt / parts) ** 2)
+    if parts < 2:
+        doubted = max(math.exp(centre + early * prior.spread), float(values.max()))
+    else:
+        doubted = math.exp(centre + prior.shift + early * reach)
+    refused = math.exp(centre + prior.shift + student(freedom, STUDENT_999) * reach)
     if parts >= _EXTREMES_FROM:
         doubted, refused = (_gumbel(values, share) for share in (0.99, 0.999))
     highest = float(values.max())
