@@ -70,9 +70,9 @@ class BarePeer:
 def _large_blocks_returned() -> Iterator[None]:
     """Let glibc hand large blocks back to the system as soon as they are free.
 
-    The greedy coreset frees and takes one large aligned block a step, which glibc's heap cannot use again, so
-    that it grows by that much a step: to 24 GB with 16 good pictures. Taking fresh pages each time costs time
-    instead, which the tables say. Afterwards the limit is where glibc's own adjustment would have ended. Other
+    The greedy coreset frees and takes one large aligned block a step, which glibc's heap cannot use again: it
+    grows by that much a step, to 24 GB with 16 good pictures. Fresh pages each time cost time instead,
+    and the tables say so. Afterwards the limit is where glibc's own adjustment would have ended. Other
     allocators know no such call and are left alone.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
