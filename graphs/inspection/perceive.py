@@ -13,7 +13,7 @@ from tools.experts.base import Scope
 from tools.heatmap import heat_limits
 from tools.masks import Mask, mask_for
 from tools.overlay import draw
-from tools.types import Box, ImageRef, Measurement, Pixels
+from tools.types import Box, Calibration, ExpertReading, ImageRef, Measurement, Pixels
 from tools.zoom import crop_box, side_by_side
 
 SMALLEST_SIDE_PX = 32
@@ -80,7 +80,7 @@ def annotate(visit: Visit) -> Outcome:
     reading, request = measured.reading, state.request
     query = in_scope(visit, tools.images.pixels(request.image), left=FADED)
     map_values = tools.artifacts.map(measured.map_name)
-    limits = heat_limits(reading.calibration)
+    limits = heat_limits(_map_calibration(reading))
     legend = f"{reading.expert} {reading.score:.2f} (threshold {reading.threshold:.2f}): {reading.zone}"
 
     def marked(limit: int | None = None) -> Pixels:
@@ -126,6 +126,12 @@ def in_scope(visit: Visit, picture: Pixels, *, left: float = 0.0) -> Pixels:
     """A picture with what lies outside the region of interest turned grey; itself where all of it counts."""
     roi = _mask(visit, visit.state.request.roi)
     return roi.faded(picture, left=left) if roi else picture
+
+
+def _map_calibration(reading: ExpertReading) -> Calibration:
+    """The limits in whose unit the map is: those of the strangest place, whatever aspect decides."""
+    local = next((aspect for aspect in reading.aspects if aspect.name == "local"), None)
+    return local.calibration if local else reading.calibration
 
 
 def _scope(visit: Visit) -> Scope:
