@@ -26,18 +26,13 @@ from tools.experts.base import EVERYTHING, FittedState, Scope
 from tools.experts.calibration import next_frames, perturbations
 from tools.experts.eye import Eye, Seen
 from tools.experts.fitted_patchcore import FittedPatchCore, kept
-from tools.experts.framing import ANYWHERE, distinct, seen_size_hw, within_reach
+from tools.experts.framing import distinct, seen_size_hw, within_reach
 from tools.experts.memory import Memory, apart, counted, halved, thumbnail, unpacked
 from tools.experts.onnx_export import CHANNELS, WEIGHTS_SHA256, Strides
 from tools.experts.patches import Bank, Patches, Upsampling, least_known
 from tools.experts.whole_look import look_of, traits
 from tools.masks import Mask
 from tools.types import Pixels
-
-__all__ = ["ANYWHERE", "LEAST_SPREAD", "FittedPatchCore", "PatchCoreExpert", "PatchCoreOptions", "Turn"]
-
-LEAST_SPREAD: Final = 0.05
-"""Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
 
 Turn: TypeAlias = Literal["left_right", "up_down", "90", "180", "270"]
 """A way in which a good part may also lie."""

@@ -17,7 +17,7 @@ from tools.experts.anomalib_models.frame import Frame
 from tools.experts.anomalib_models.opening import DEPTH_WORDS, imported, open_backbone, unusable
 from tools.experts.anomalib_models.patches import PatchDetector, Thinning
 from tools.experts.anomalib_models.weights import ModelFolder, find_backbone, missing_package
-from tools.experts.patchcore import ANYWHERE
+from tools.experts.framing import ANYWHERE
 from tools.masks import Inside
 from tools.types import MapValues
 

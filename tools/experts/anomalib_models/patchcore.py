@@ -15,8 +15,8 @@ from tools.experts.anomalib_models.frame import Frame
 from tools.experts.anomalib_models.opening import OpenedBackbone, imported, open_backbone, unusable
 from tools.experts.anomalib_models.patches import PatchDetector, Thinning
 from tools.experts.anomalib_models.weights import find_backbone, missing_package
+from tools.experts.framing import ANYWHERE
 from tools.experts.onnx_export import load_weights
-from tools.experts.patchcore import ANYWHERE
 from tools.types import MapValues
 
 if TYPE_CHECKING:
