@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tools.experts.backbones import EmbeddedBackbone
+from tools.experts.blocks import run_blocks
 from tools.experts.onnx_export import OUTPUT_STRIDES, Strides
 from tools.types import MapValues, Pixels
 
@@ -26,7 +24,6 @@ PATCH_PX: Final = 8
 """Pixels from one patch to the next."""
 
 _ROWS_AT_ONCE: Final = 200  # so that their distances to the whole bank stay in the cache
-_WORKERS: Final = min(os.cpu_count() or 1, 4)
 
 
 def patch_grid(backbone: EmbeddedBackbone, image: Pixels, strides: Strides = OUTPUT_STRIDES) -> Patches:
@@ -70,14 +67,6 @@ def pixel_map(
     return values.astype(np.float32, copy=False)
 
 
-@cache
-def _pools() -> Any:  # noqa: ANN401
-    """The thread pools of numpy's matrix products."""
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController()
-
-
 class Bank:
     """Patches of good images, ready for exact nearest-neighbour search; immutable.
 
@@ -111,9 +100,7 @@ class Bank:
                 partial[:, but] = np.inf
             nearest[start : start + _ROWS_AT_ONCE] = partial.argmin(axis=1)
 
-        # A core for each block: threads that share one product wait for each other when the machine is busy.
-        with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(_WORKERS) as pool:
-            list(pool.map(search, range(0, len(patches), _ROWS_AT_ONCE)))
+        run_blocks(search, range(0, len(patches), _ROWS_AT_ONCE))
         # That expansion cancels badly for close patches, so the winner's distance is taken directly.
         apart = patches - self.rows[nearest]
         found: MapValues = np.sqrt(np.einsum("ij,ij->i", apart, apart)).reshape(grid.shape[:-1])
