@@ -29,15 +29,20 @@ def test_every_block_is_done_once_under_one_thread_and_the_limit_goes():
 
 
 def test_callers_that_overlap_do_not_lift_each_others_limit():
-    before, inside, leave = blas_threads(), threading.Event(), threading.Event()
-    long = threading.Thread(target=run_blocks, args=(lambda _: (inside.set(), leave.wait(10)), [0]))
+    inside, leave, seen = threading.Event(), threading.Event(), []
+
+    def long_work(_):
+        inside.set()
+        leave.wait(10)
+        seen.append(blas_threads())
+
+    long = threading.Thread(target=run_blocks, args=(long_work, [0]))
     long.start()
     inside.wait(10)
     run_blocks(lambda _: None, [0])
-    assert blas_threads() == {1}
     leave.set()
     long.join()
-    assert blas_threads() == before
+    assert seen == [{1}]
 
 
 def test_what_fails_in_a_block_is_heard_and_the_limit_goes():
