@@ -38,7 +38,7 @@ COPIES: Final = 3
 CALIBRATION_SIDE_PX: Final = 400
 """Copies are made and compared at this size: scores are relative, and the same at a third of the cost."""
 
-FLOOR_SPREAD: Final = 0.6
+FLOOR_SPREAD: Final = 0.5
 """Smallest believable spread of good parts' scores; copies made by software vary less than real shots."""
 
 WEAKEST_REGION: Final = 0.15
@@ -47,8 +47,11 @@ WEAKEST_REGION: Final = 0.15
 _RIM: Final = 0.3
 """A region reaches out to this share of the deviation that names it."""
 
-_RIM_FROM: Final = 2.5
+_RIM_FROM: Final = 1.75
 """Below this many expected deviations a rim is the grain and noise of good places, not of the defect."""
+
+_NAMED_FROM: Final = 3.0
+"""Below this many expected deviations a place is no region, even where the limits are tight."""
 
 _BRIDGE_PX: Final = 9
 """Deviations closer together than this are one region: the two edges of one scratch, say."""
@@ -242,7 +245,7 @@ def _regions(
     if within is not None:
         bridged[~within] = 0
     peak = float(bridged.max())
-    high = min(max(calibration.uncertain_from, 2 * _RIM_FROM, WEAKEST_REGION * peak), peak)
+    high = min(max(calibration.uncertain_from, _NAMED_FROM, WEAKEST_REGION * peak), peak)
     found = find_regions(
         bridged, low=min(max(_RIM * high, _RIM_FROM), high), high=high, query=image, reference=aligned
     )

@@ -42,6 +42,9 @@ ASPECT_TOLERANCE: Final = 0.03
 _FINER: Final = 3.0
 """A large picture's blocks are matched again at so many times the size, up to half of its own."""
 
+_FINE_ENOUGH: Final = 0.3
+"""Share of a large picture's size at which blocks tell its motion to a fraction of its pixels."""
+
 _CLOSE: Final = (2.0, 0.05)
 _CAUTIOUS: Final = (5.0, 1.0)
 """How local motion is averaged, sigma in cells and doubt: one follows what it can, over some 16 px of 640,
@@ -149,7 +152,7 @@ def register(query: Pixels, reference: Pixels, judged: Inside | None = None) -> 
     start = Registration(size_wh, _coarse_motion(seen, known), (_still(size_wh),))
     found = _improved(seen, known, start)
     agreement = _agreement(grey, known_grey, found, judged)
-    while max(size_wh) < 0.45 * max(width, height):
+    while max(size_wh) < _FINE_ENOUGH * max(width, height):
         size_wh = _level_wh(width, height, min(max(size_wh) * _FINER, max(width, height) / 2))
         seen, known = (_structure(_reduced(picture, size_wh)) for picture in (query, reference))
         found = _improved(seen, known, found.scaled(size_wh))
