@@ -25,12 +25,16 @@ def run_blocks(work: Callable[[int], None], starts: Iterable[int]) -> None:
 
 
 class _SingleThreaded:
-    """Holds the BLAS at one thread while anyone is inside: counted, as the limit is the whole process's."""
+    """Holds the BLAS at one thread while anyone is inside: counted, as the limit is the whole process's.
+
+    threadpoolctl lets one thread alone move that limit, so that one thread is kept for it.
+    """
 
     def __init__(self) -> None:
         from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
         self._blas: Any = ThreadpoolController()
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="blas-limit")
         self._limit: Any = None
         self._inside = 0
         self._lock = Lock()
@@ -38,14 +42,15 @@ class _SingleThreaded:
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limit = self._blas.limit(limits=1, user_api="blas")
+                held = self._keeper.submit(self._blas.limit, limits=1, user_api="blas")
+                self._limit = held.result()
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit.restore_original_limits()
+                self._keeper.submit(self._limit.restore_original_limits).result()
 
 
 @cache
