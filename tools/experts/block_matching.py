@@ -87,9 +87,7 @@ def match_blocks(
     height, width = seen.shape
     rows, columns = height // CELL_PX, width // CELL_PX
     side = 2 * REACH_PX + 1
-    around = cv2.copyMakeBorder(
-        expected, REACH_PX, REACH_PX, REACH_PX, REACH_PX, cv2.BORDER_REPLICATE
-    )
+    around = cv2.copyMakeBorder(expected, REACH_PX, REACH_PX, REACH_PX, REACH_PX, cv2.BORDER_REPLICATE)
     # What lies beyond the other picture, or is read there at some displacement, costs nothing.
     counted = cv2.erode(inside.astype(np.uint8) * 255, np.ones((side, side), np.uint8), borderValue=0)
     costs = np.empty((side * side, rows, columns), np.float32)
