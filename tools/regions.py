@@ -22,8 +22,12 @@ from tools.geometry import cell_of
 from tools.splitting import split
 from tools.types import Box, MapValues, Pixels, Region
 
-OUTLINE_TOLERANCE_PX: Final = 0.75
-"""How far the simplified outline may stray: less than a pixel, so that a 4x4 px region keeps its corners."""
+EXACT_OUTLINE_PX: Final = 0.28
+"""An outline simplified by this, filled, gives the region's pixels back: OpenCV's approximation strays by at
+most 1.71 times as much, and the next pixel's centre lies half a pixel off."""
+
+COARSE_OUTLINE: Final = 0.003
+"""Outlines of regions above some 100x100 px may stray by this share of their side, or reports would swell."""
 
 ROUND_BELOW: Final = 1.25
 """Long side over short side under which a region has no orientation: a pixel more or less would turn it."""
@@ -157,9 +161,10 @@ def _region(piece: _Piece, shape: tuple[int, ...], against: Contrast | None) -> 
         piece.inside.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(piece.x0, piece.y0)
     )
     outline = outlines[0].astype(np.int32, copy=False)  # one component has one outer outline
-    simple = cv2.approxPolyDP(outline, OUTLINE_TOLERANCE_PX, closed=True).reshape(-1, 2)
     box = Box(x0=piece.x0, y0=piece.y0, x1=piece.x0 + wide, y1=piece.y0 + tall)
     area = int(np.count_nonzero(piece.inside))
+    tolerance = max(EXACT_OUTLINE_PX, COARSE_OUTLINE * math.sqrt(area))
+    simple = cv2.approxPolyDP(outline, tolerance, closed=True).reshape(-1, 2)
     row, column = piece.peak_place
     elongation, orientation = _direction(outline)
     return Region(

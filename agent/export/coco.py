@@ -23,7 +23,7 @@ def to_coco(reports: Iterable[tuple[str, DefectReport]], versions: dict[str, str
         versions: what made the file, for its `info`.
 
     Raises:
-        UsageError: a report contradicts itself, see `agent.export.shapes.shapes`.
+        ContradictoryReport: see `agent.export.shapes.shapes`.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ def to_task(image_url: str, report: DefectReport) -> dict[str, Any]:
         report: what to show.
 
     Raises:
-        UsageError: the report contradicts itself, see `agent.export.shapes.shapes`.
+        ContradictoryReport: see `agent.export.shapes.shapes`.
     """
     results: list[dict[str, Any]] = [
         {

@@ -21,7 +21,7 @@ def to_labelme(image_path: str, report: DefectReport) -> dict[str, Any]:
         report: what to show.
 
     Raises:
-        UsageError: the report contradicts itself, see `agent.export.shapes.shapes`.
+        ContradictoryReport: see `agent.export.shapes.shapes`.
     """
     return {
         "version": LABELME_FORMAT,

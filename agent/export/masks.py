@@ -23,10 +23,12 @@ def to_mask(report: DefectReport, *, numbered: bool = False) -> npt.NDArray[np.u
             first in the report shows.
 
     Raises:
-        UsageError: the report contradicts itself, or holds more defects than can be numbered in 8 bits.
+        ContradictoryReport: see `agent.export.shapes.shapes`.
+        UsageError: the report holds more defects than can be numbered in 8 bits.
     """
+    found = shapes(report)
     mask = np.zeros((report.image.height_px, report.image.width_px), dtype=np.uint8)
-    for shape in reversed(shapes(report)):
+    for shape in reversed(found):
         if numbered and shape.number > _MOST_NUMBERS:
             raise UsageError(f"the report has {shape.number} defects; a numbered mask holds {_MOST_NUMBERS}")
         for region in shape.regions:

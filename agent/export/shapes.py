@@ -13,7 +13,12 @@ from tools.types import Box, Region
 
 _REGION: Final = re.compile(r"region:(?P<expert>.+):(?P<number>\d+)")
 
-LARGEST_IMAGE_PX: Final = 1_000_000_000
+
+class ContradictoryReport(UsageError):
+    """A report that keeps to its schema and yet contradicts itself; somebody changed it."""
+
+
+LARGEST_IMAGE_PX: Final = 300_000_000
 """A report of a larger image is no report of ours; its masks would not fit into memory."""
 
 
@@ -38,11 +43,11 @@ def shapes(report: DefectReport) -> tuple[Shape, ...]:
     """The report's defects that have a place, in its order.
 
     Raises:
-        UsageError: a defect rests on a region that the report does not hold, or that lies outside the image.
+        ContradictoryReport: a defect rests on a region that is not in the report or not in the image.
     """
     if report.image.width_px * report.image.height_px > LARGEST_IMAGE_PX:
         size = f"{report.image.width_px}x{report.image.height_px}"
-        raise UsageError(f"the report is of an image of {size} pixels, larger than can be exported")
+        raise ContradictoryReport(f"the report is of an image of {size} pixels, larger than can be exported")
     return tuple(
         _shape(report, number, defect, defect.box_xyxy_px)
         for number, defect in enumerate(report.defects, start=1)
@@ -74,10 +79,10 @@ def _regions(report: DefectReport, number: int, defect: Defect) -> list[Region]:
             continue
         regions, place = readings.get(match["expert"], ()), int(match["number"])
         if not 1 <= place <= len(regions):
-            raise UsageError(f"defect {number} rests on {evidence}, which the report does not hold")
+            raise ContradictoryReport(f"defect {number} rests on {evidence}, which the report does not hold")
         region = regions[place - 1]
         width, height = report.image.width_px, report.image.height_px
         if not all(0 <= x < width and 0 <= y < height for x, y in region.contour):
-            raise UsageError(f"{evidence} does not lie in the image of {width}x{height} pixels")
+            raise ContradictoryReport(f"{evidence} does not lie in the image of {width}x{height} pixels")
         found.append(region)
     return found
