@@ -31,6 +31,7 @@ ANSWER_CHANGING = (
     "max_looks",
     "sensitivity",
     "threshold",
+    "box_margin_px",
     "backbone",
     "dino_backbone",
     "winclip_weights",

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     threshold: FiniteFloat | None = Field(
         None, description="raw score from which a part is anomalous, in place of the calibrated one"
     )
+    box_margin_px: Annotated[int, Field(ge=0, le=200)] | None = Field(
+        None, description="what pair's boxes leave around a defect; left out, as much as inspectors leave"
+    )
     backbone: str = Field(
         "tf_efficientnet_lite0",
         description="timm backbone of anomalib-patchcore: the embedded one, a name, or local-dir:FOLDER",

@@ -172,7 +172,7 @@ def open_bench(settings: Settings, images: ImageStore, backbone: EmbeddedBackbon
 def open_experts(settings: Settings, backbone: EmbeddedBackbone) -> tuple[Expert, ...]:
     """Every expert, in order of preference; what one lacks it says itself when it is asked."""
     return (
-        PairExpert(),
+        PairExpert(box_margin_px=settings.box_margin_px),
         PatchCoreExpert(backbone),
         AnomalibPatchCoreExpert(settings.backbone),
         AnomalyDinoExpert(settings.dino_backbone),

@@ -1,7 +1,7 @@
 """How well an expert finds random flaws on drawn parts and leaves good ones alone, under photographic stress.
 
     python benchmarks/stress.py [--expert pair] [--stress NAME ...] [--count N] [--seed N] [--save DIR]
-                                [--normals N] [--templates N] [--products NAME ...]
+                                [--normals N] [--templates N] [--products NAME ...] [--box-margin N]
 
 For each of the three example products, parts with one to four random flaws of several types and as many good
 ones are drawn, photographed under each stress, and read by an expert that was fitted on a photograph of a
@@ -33,6 +33,7 @@ from examples.products import Anatomy, Product
 from examples.render import PRODUCTS
 from tools.errors import ViewMismatch
 from tools.experts.base import Expert, FittedExpert
+from tools.experts.pair import PairExpert
 from tools.types import Measurement
 
 
@@ -56,6 +57,12 @@ def measure(
     if album:
         album.write()
     return rows
+
+
+def _opened(options: argparse.Namespace, data_dir: Path) -> Expert:
+    if options.box_margin is not None:
+        return PairExpert(box_margin_px=options.box_margin)
+    return roster.expert(options.expert, data_dir)
 
 
 def _fit(
@@ -95,9 +102,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--normals", type=int, default=0, help="good pictures taken again, a way, all products"
     )
+    parser.add_argument("--box-margin", type=int, help="pixels that pair's boxes leave; 0 for exact marks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", type=Path, help="folder for pictures with boxes, to look at")
     options = parser.parse_args()
+    if options.box_margin is not None and options.expert != "pair":
+        parser.error("--box-margin is pair's alone")
     if min(options.count, options.templates) < 1 or options.normals < 0:
         parser.error("--count and --templates must be at least 1, --normals at least 0")
     return options
@@ -109,7 +119,7 @@ def main() -> None:
     rows: Rows = {}
     counted = Retakes()
     with TemporaryDirectory() as models:
-        expert = roster.expert(options.expert, Path(models))
+        expert = _opened(options, Path(models))
         for product in (one for one in PRODUCTS if one.name in options.products):
             anatomy = product.anatomy()
             for stress, row in measure(product, anatomy, expert, options).items():

@@ -71,11 +71,11 @@ class Mask:
         """
         if self.inside.shape == (height, width):
             return self.inside
-        shares = cv2.resize(
-            self.inside.astype(np.float32),
-            (width, height),
-            interpolation=cv2.INTER_AREA if height * width < self.inside.size else cv2.INTER_LINEAR,
-        )
+        rows, columns = self.inside.shape
+        # Sides that shrink first: only INTER_AREA sees every pixel, and only there.
+        smaller_wh = (min(columns, width), min(rows, height))
+        shares = cv2.resize(self.inside.astype(np.float32), smaller_wh, interpolation=cv2.INTER_AREA)
+        shares = cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR)
         found: Inside = shares >= min(0.5, float(shares.max()) or 1.0)
         return found
 

@@ -44,8 +44,15 @@ def within_reach(image: Pixels, long_side_px: int) -> Pixels:
 
 def distinct(images: Sequence[Pixels]) -> list[Pixels]:
     """The images without repetitions: one that is given twice teaches, and counts, once."""
-    first = {(image.shape, image.tobytes()): image for image in reversed(images)}
-    return list(reversed(first.values()))
+    return [images[index] for index in first_of_each(images)]
+
+
+def first_of_each(images: Sequence[Pixels]) -> list[int]:
+    """Indices of the images that are not repetitions of an earlier one."""
+    first: dict[tuple[tuple[int, ...], bytes], int] = {}
+    for index, image in enumerate(images):
+        first.setdefault((image.shape, image.tobytes()), index)
+    return list(first.values())
 
 
 def framing_notes(

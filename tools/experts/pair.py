@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -19,7 +20,7 @@ from tools.errors import ViewMismatch
 from tools.experts.base import EVERYTHING, FittedState, Scope
 from tools.experts.calibration import calibrate, perturbations
 from tools.experts.comparison import Comparison, compare
-from tools.experts.framing import distinct
+from tools.experts.framing import first_of_each
 from tools.experts.references import by_likeness, diverse, thumbnail
 from tools.geometry import clip_box
 from tools.masks import Inside, Mask
@@ -56,18 +57,29 @@ _NAMED_FROM: Final = 3.0
 _BRIDGE_PX: Final = 9
 """Deviations closer together than this are one region: the two edges of one scratch, say."""
 
-_BOX_MARGIN_PX: Final = 7
-"""Boxes leave the margin that an inspector leaves; a region's contour leaves none."""
+_BOX_MARGIN: Final = 0.011
+_MOST_BOX_MARGIN_PX: Final = 7
+"""Boxes leave the margin that an inspector leaves (in DeepPCB, say): this share of the long side, at most so
+many pixels. A region's contour leaves none."""
 
 
 class PairExpert:
-    """Compares with aligned good images; see the module."""
+    """Compares with aligned good images; see the module.
+
+    Args:
+        box_margin_px: what boxes leave around a region on every side; None: as an inspector would.
+    """
 
     name: Final = "pair"
-    version: Final = "2"
     needs_normals: Final = True
     purpose: Final = "compare the image with a good part of the same view, place by place"
     requirement: Final = "a good image of the same view"
+
+    def __init__(self, *, box_margin_px: int | None = None) -> None:
+        if box_margin_px is not None and box_margin_px < 0:
+            raise ValueError(f"box_margin_px must not be negative, got {box_margin_px}")
+        self._box_margin_px = box_margin_px
+        self.version: Final = f"3 margin {'auto' if box_margin_px is None else box_margin_px}"
 
     def obstacle(self) -> str | None:
         """Nothing: it runs wherever this package does."""
@@ -81,18 +93,28 @@ class PairExpert:
         """
         if not normals:
             raise ValueError("pair needs at least one good image")
-        references = [_workable(image) for image in diverse(distinct(normals), MOST_REFERENCES)]
-        return FittedPair(references, _calibration(references, scope.roi), scope.roi)
+        taught = References(tuple(normals), tuple(range(len(normals))), taught=len(normals))
+        return _fitted(taught, scope.roi, self._box_margin_px)
 
     def restore(self, state: FittedState) -> FittedPair:
         """See `tools.experts.base.Expert`."""
-        references = [np.asarray(state.arrays[name], np.uint8) for name in state.facts["references"]]
+        images = tuple(np.asarray(state.arrays[name], np.uint8) for name in state.facts["references"])
         roi = state.arrays.get("roi")
         return FittedPair(
-            references,
+            References(images, tuple(state.facts["indices"]), taught=state.facts["taught"]),
             Calibration.model_validate(state.facts["calibration"]),
             None if roi is None else Mask(roi.astype(bool)),
+            box_margin_px=self._box_margin_px,
         )
+
+
+@dataclass(frozen=True)
+class References:
+    """Good images, and which of the `taught` ones they were, by index."""
+
+    images: tuple[Pixels, ...]
+    indices: tuple[int, ...]
+    taught: int
 
 
 class FittedPair:
@@ -102,13 +124,16 @@ class FittedPair:
 
     def __init__(
         self,
-        references: Sequence[Pixels],
+        references: References,
         calibration: Calibration,
         roi: Mask | None = None,
         limits: UserLimits | None = None,
+        *,
+        box_margin_px: int | None = None,
     ) -> None:
-        self._references = tuple(references)
-        self._thumbnails = tuple(thumbnail(reference) for reference in references)
+        self._kept = references
+        self._thumbnails = tuple(thumbnail(reference) for reference in references.images)
+        self._box_margin_px = box_margin_px
         self._calibrated = calibration
         self._roi = roi
         self._limits = limits
@@ -124,8 +149,9 @@ class FittedPair:
         """
         started = time.perf_counter()
         query = _workable(image)
-        order = by_likeness(query, self._thumbnails) if len(self._references) > 1 else [0]
-        index, comparison = _compare_with_any(query, self._references, order, self._roi)
+        references = self._kept.images
+        order = by_likeness(query, self._thumbnails) if len(references) > 1 else [0]
+        index, comparison = _compare_with_any(query, references, order, self._roi)
         compared = time.perf_counter()
         score = float(comparison.deviation.max())
         zone = self.calibration.zone(score)
@@ -138,7 +164,10 @@ class FittedPair:
         regions: tuple[Region, ...] = ()
         if zone != "normal":
             within = None if self._roi is None else self._roi.sized(*image.shape[:2])
-            regions = _regions(map_values, self.calibration, image, aligned, within)
+            regions = tuple(
+                _with_margin(region, size_wh, self._box_margin_px)
+                for region in _regions(map_values, self.calibration, image, aligned, within)
+            )
         ended = time.perf_counter()
         reading = ExpertReading(
             expert=self.name,
@@ -153,7 +182,7 @@ class FittedPair:
             seconds=ended - started,
             timings_s={**comparison.timings_s, "regions": ended - compared},
         )
-        return Measurement(reading, map_values, aligned, index)
+        return Measurement(reading, map_values, aligned, self._kept.indices[index])
 
     def read_batch(self, images: Sequence[Pixels]) -> list[Measurement]:
         """One after the other: each uses the cores there are. See `tools.experts.base.FittedExpert`."""
@@ -161,22 +190,42 @@ class FittedPair:
 
     def with_limits(self, limits: UserLimits) -> FittedPair:
         """See `tools.experts.base.FittedExpert`."""
-        return FittedPair(self._references, self._calibrated, self._roi, limits)
+        return FittedPair(self._kept, self._calibrated, self._roi, limits, box_margin_px=self._box_margin_px)
 
     def extended(self, normals: Sequence[Pixels]) -> FittedPair:
         """See `tools.experts.base.FittedExpert`; limits that a user set stay."""
-        grown = PairExpert().fit([*self._references, *normals], Scope(roi=self._roi))
+        known, taught = self._kept, self._kept.taught + len(normals)
+        both = References(
+            (*known.images, *normals), (*known.indices, *range(known.taught, taught)), taught=taught
+        )
+        grown = _fitted(both, self._roi, self._box_margin_px)
         return grown.with_limits(self._limits) if self._limits else grown
 
     def state(self) -> FittedState:
         """The good images as they are, the region of interest, and the limits."""
-        names = [f"reference_{number}" for number in range(len(self._references))]
-        arrays = dict(zip(names, self._references, strict=True))
+        names = [f"reference_{number}" for number in range(len(self._kept.images))]
+        arrays = dict(zip(names, self._kept.images, strict=True))
         if self._roi is not None:
             arrays["roi"] = self._roi.inside.astype(np.uint8)
-        return FittedState(
-            arrays, {"references": names, "calibration": self._calibrated.model_dump(mode="json")}
-        )
+        facts = {
+            "references": names,
+            "indices": list(self._kept.indices),
+            "taught": self._kept.taught,
+            "calibration": self._calibrated.model_dump(mode="json"),
+        }
+        return FittedState(arrays, facts)
+
+
+def _fitted(given: References, roi: Mask | None, box_margin_px: int | None) -> FittedPair:
+    """Keep the first of the good images and the most diverse, and set the limits from them."""
+    firsts = first_of_each(given.images)
+    chosen = [firsts[place] for place in diverse([given.images[place] for place in firsts], MOST_REFERENCES)]
+    kept = References(
+        tuple(_workable(given.images[place]) for place in chosen),
+        tuple(given.indices[place] for place in chosen),
+        taught=given.taught,
+    )
+    return FittedPair(kept, _calibration(kept.images, roi), roi, box_margin_px=box_margin_px)
 
 
 def _compare_with_any(
@@ -239,21 +288,21 @@ def _regions(
     aligned: Pixels,
     within: Inside | None,
 ) -> tuple[Region, ...]:
-    """Regions with the margin that an inspector leaves around a defect."""
+    """The places that deviate, without margin."""
     bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE_PX, _BRIDGE_PX))
     bridged = np.asarray(cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge), dtype=np.float32)
     if within is not None:
         bridged[~within] = 0
     peak = float(bridged.max())
     high = min(max(calibration.uncertain_from, _NAMED_FROM, WEAKEST_REGION * peak), peak)
-    found = find_regions(
+    return find_regions(
         bridged, low=min(max(_RIM * high, _RIM_FROM), high), high=high, query=image, reference=aligned
     )
-    return tuple(_with_margin(region, *image.shape[:2]) for region in found)
 
 
-def _with_margin(region: Region, height: int, width: int) -> Region:
-    box, margin = region.box, _BOX_MARGIN_PX
+def _with_margin(region: Region, size_wh: tuple[int, int], margin_px: int | None) -> Region:
+    (width, height), box = size_wh, region.box
+    margin = min(round(_BOX_MARGIN * max(size_wh)), _MOST_BOX_MARGIN_PX) if margin_px is None else margin_px
     wider = clip_box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin, width, height)
     return region.model_copy(update={"box": wider or box})
 

@@ -25,10 +25,10 @@ def thumbnail(image: Pixels) -> Thumbnail:
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-6), dtype=np.float32)
 
 
-def diverse(images: Sequence[Pixels], most: int) -> list[Pixels]:
-    """At most so many of the images, the first always: each next one is least like those chosen before."""
+def diverse(images: Sequence[Pixels], most: int) -> list[int]:
+    """Indices of at most so many of the images, the first always; each next is least like those before."""
     if len(images) <= most:
-        return list(images)
+        return list(range(len(images)))
     thumbnails = np.stack([thumbnail(image) for image in images])
     chosen = [0]
     likeness = thumbnails @ thumbnails[0]
@@ -36,7 +36,7 @@ def diverse(images: Sequence[Pixels], most: int) -> list[Pixels]:
         likeness[chosen] = np.inf
         chosen.append(int(likeness.argmin()))
         likeness = np.maximum(likeness, thumbnails @ thumbnails[chosen[-1]])
-    return [images[index] for index in sorted(chosen)]
+    return sorted(chosen)
 
 
 def by_likeness(image: Pixels, thumbnails: Sequence[Thumbnail]) -> list[int]:

@@ -50,8 +50,31 @@ def test_of_many_good_images_the_first_and_the_most_diverse_are_kept() -> None:
     kept = PairExpert().fit([first, *others, odd]).state()
     names = kept.facts["references"]
     assert len(names) == MOST_REFERENCES
+    assert (kept.facts["indices"][0], kept.facts["indices"][-1]) == (0, 13)
     np.testing.assert_array_equal(kept.arrays[names[0]], first)
     assert any(np.array_equal(kept.arrays[name], odd) for name in names)
+
+
+def test_what_is_taught_later_is_counted_after_what_was_taught_before() -> None:
+    plain, marked = good("brushed"), good("brushed").copy()
+    cv2.circle(marked, (130, 170), 30, (250, 250, 250), -1, cv2.LINE_AA)
+    fitted = PairExpert().fit([plain, plain.copy(), plain.copy()]).extended([marked])
+    assert fitted.read(pictured_again(marked, 5, shift_px=2)).reference_index == 3
+    assert fitted.read(pictured_again(plain, 5, shift_px=2)).reference_index == 0
+
+
+def test_boxes_leave_the_margin_that_was_asked_for() -> None:
+    query = pictured_again(good("printed"), seed=7)
+    missing_material(query)
+    tight, usual, wide = (
+        PairExpert(box_margin_px=margin).fit([good("printed")]).read(query).reading.regions[0]
+        for margin in (0, None, 12)
+    )
+    xs, ys = zip(*tight.contour, strict=True)
+    assert tight.box.xyxy == (min(xs), min(ys), max(xs) + 1, max(ys) + 1)
+    assert usual.contour == wide.contour == tight.contour
+    assert usual.box.width_px == tight.box.width_px + 2 * round(0.011 * 320)
+    assert wide.box.width_px == tight.box.width_px + 24
 
 
 def test_a_kept_fit_reads_the_same(tmp_path: Path) -> None:
