@@ -169,7 +169,7 @@ def _region(piece: _Piece, shape: tuple[int, ...], against: Contrast | None) -> 
     elongation, orientation = _direction(outline)
     return Region(
         box=box,
-        contour=tuple((int(x), int(y)) for x, y in simple),
+        contour=tuple((x, y) for x, y in simple.tolist()),
         cell=cell_of(*box.centre, width, height),
         area_px=area,
         area_fraction=area / (height * width),

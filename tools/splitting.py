@@ -74,21 +74,24 @@ def _peaks(heights: MapValues, least: float) -> list[tuple[int, int]]:
     blocks = padded.reshape(padded.shape[0] // side, side, padded.shape[1] // side, side)
     highest = blocks.max(axis=(1, 3))
     top = (cv2.dilate(highest, np.ones((3, 3), np.uint8)) == highest) & (highest >= least) & (highest > 0)
-    found = []
-    for i, j in np.argwhere(top):
-        row, column = np.unravel_index(int(blocks[i, :, j].argmax()), (side, side))
-        found.append((-float(highest[i, j]), int(i * side + row), int(j * side + column)))
-    return [(row, column) for _, row, column in sorted(found)[:_MOST_PEAKS]]
+    i, j = np.nonzero(top)
+    within = blocks[i, :, j].reshape(-1, side * side).argmax(axis=1)
+    rows, columns = i * side + within // side, j * side + within % side
+    order = np.lexsort((columns, rows, -heights[rows, columns]))[:_MOST_PEAKS]
+    return [(int(rows[n]), int(columns[n])) for n in order]
 
 
 def _prominent(heights: MapValues, peaks: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The highest peak, and those that no way above their own level leads from to a higher one."""
     kept = peaks[:1]
+    hills: list[int] = [0] * len(peaks)  # of each peak, above the level of the one last looked at
     for number, (row, column) in enumerate(peaks[1:], start=1):
+        if hills[number] and hills[number] in hills[:number]:
+            continue
         above = heights > DEEPEST_SADDLE * heights[row, column]
         _, labels = cv2.connectedComponents(above.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)
-        higher = {int(labels[place]) for place in peaks[:number]}
-        if int(labels[row, column]) not in higher:
+        hills = [int(labels[place]) for place in peaks]
+        if hills[number] not in hills[:number]:
             kept.append((row, column))
     return kept
 
