@@ -18,8 +18,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
 
 COMMANDS: Final = {
-    "stress": "benchmarks/stress.py --normals 500",
-    "stress-patchcore": "benchmarks/stress.py --expert patchcore --templates 4 --count 10",
+    "stress": "benchmarks/stress.py --seed 11 --normals 500",
+    "stress-exact": "benchmarks/stress.py --seed 11 --stress none photo-like all --box-margin 0",
+    "stress-patchcore": "benchmarks/stress.py --expert patchcore --seed 11 --templates 4 --count 8",
     "textiles": "benchmarks/textiles.py",
     "experts": "benchmarks/experts.py",
     "boards": "benchmarks/boards.py",

@@ -11,8 +11,8 @@ EQUALLY_BRIGHT = 3.0
 """Grey levels under which brightness is no difference."""
 
 _CHANGES = {
-    "added": "something there that the reference has not",
-    "missing": "something of the reference missing there",
+    "added": "with structure there that the reference lacks",
+    "missing": "without the structure that the reference has there",
 }
 
 ELONGATED_FROM = 2.5

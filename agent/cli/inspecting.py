@@ -15,9 +15,9 @@ from typing import Any
 import click
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agent.api import BoxXyxy, Inspection, Inspector, Setup
+from agent.cli.progress import progress_bar
 from agent.errors import UsageError
 from agent.render import Format, render
 from agent.render.console import stream_style
@@ -154,7 +154,10 @@ def _inspect_many(inspector: Inspector, job: Job, images: Sequence[Path]) -> lis
             return Failure(image, Fault(step="intake", kind=error.kind, message=str(error)))
 
     _check_templates(inspector, job)
-    with _bar(len(images), job.quiet) as advance, ThreadPoolExecutor(inspector.settings.jobs) as pool:
+    with (
+        progress_bar("inspecting", len(images), quiet=job.quiet) as advance,
+        ThreadPoolExecutor(inspector.settings.jobs) as pool,
+    ):
         try:
             for result in pool.map(work, images):
                 if isinstance(result, Failure):
@@ -239,18 +242,6 @@ def _status(quiet: bool) -> Iterator[Any]:
         return
     with console.status("opening") as status:
         yield lambda step: status.update(step.replace("_", " "))
-
-
-@contextmanager
-def _bar(total: int, quiet: bool) -> Iterator[Any]:
-    """A progress bar on stderr, if a person watches."""
-    console = Console(stderr=True)
-    columns = (TextColumn("inspecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, redirect_stdout=False, disable=quiet or not console.is_terminal
-    ) as progress:
-        task = progress.add_task("inspecting", total=total)
-        yield lambda: progress.advance(task)
 
 
 def _tell(message: str, quiet: bool = False) -> None:

@@ -17,6 +17,7 @@ class LazyGroup(click.Group):
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
         "inspect": ("agent.cli.inspect:inspect", "Inspect images and report defects."),
+        "export": ("agent.cli.export:export", "Write kept reports as COCO, Label Studio, labelme or masks."),
         "templates": ("agent.cli.templates:templates", "Keep good images on record for a product."),
         "train": ("agent.cli.train:train", "Tune what measures, on pictures of parts of your own."),
         "serve": ("agent.cli.serve:serve", "Start vLLM with the flags that suit this product."),

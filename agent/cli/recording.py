@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agent.cli.inspecting import find_images
+from agent.cli.progress import progress_bar
 from agent.profiles import Addition
 from agent.settings import Settings
 from agent.wiring import open_backbone, open_bench, open_images, open_profiles
@@ -33,14 +32,10 @@ def add_to_record(settings: Settings, sources: Sequence[str], product: str, *, q
     click.echo(f"{addition.product}: {len(addition.added)} good image(s) added{repeated}, {total} on record")
     bench = open_bench(settings, images, open_backbone(settings))
     able = [o.name for o in bench.offers() if o.name in PREFERRED_EXPERTS and o.obstacle is None]
-    console = Console(stderr=True)
-    columns = (TextColumn("teaching {task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task("", total=len(able))
+    with progress_bar("teaching experts", len(able), quiet=quiet) as advance:
         for name in able:
-            progress.update(task, description=name)
             click.echo(f"  {name:<12} {_taught(bench, name, addition)}")
-            progress.advance(task)
+            advance()
 
 
 def _taught(bench: ExpertBench, name: str, addition: Addition) -> str:

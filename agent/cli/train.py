@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -120,16 +120,8 @@ class _Terminal:
         """A result that stays, above the bar."""
         click.echo(line)
 
-    @contextmanager
-    def steps(self, what: str, total: int) -> Iterator[Callable[[], None]]:
+    def steps(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
         """A bar of so many steps."""
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from agent.cli.progress import progress_bar
 
-        console = Console(stderr=True)
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(
-            *columns, console=console, redirect_stdout=False, disable=not console.is_terminal
-        ) as progress:
-            task = progress.add_task(what, total=total)
-            yield lambda: progress.advance(task)
+        return progress_bar(what, total, quiet=False)

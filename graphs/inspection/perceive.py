@@ -80,7 +80,8 @@ def annotate(visit: Visit) -> Outcome:
     reading, request = measured.reading, state.request
     query = in_scope(visit, tools.images.pixels(request.image), left=FADED)
     map_values = tools.artifacts.map(measured.map_name)
-    limits = heat_limits(_map_calibration(reading))
+    of_map = _map_calibration(reading)
+    limits, threshold = heat_limits(of_map), of_map.anomalous_from
     legend = f"{reading.expert} {reading.score:.2f} (threshold {reading.threshold:.2f}): {reading.zone}"
 
     def marked(limit: int | None = None) -> Pixels:
@@ -90,11 +91,15 @@ def annotate(visit: Visit) -> Outcome:
             request.notation,
             map_values=map_values,
             limits=limits,
+            threshold=threshold,
             legend=legend,
             limit=limit,
         )
 
-    pictures = {"heatmap": draw(query, (), "heatmap", map_values=map_values, limits=limits, legend=legend)}
+    heat = draw(
+        query, (), "heatmap", map_values=map_values, limits=limits, threshold=threshold, legend=legend
+    )
+    pictures = {"heatmap": heat}
     if reading.zone != "normal":
         pictures["overlay"] = marked()
         reference = reference_at_hand(visit, left=FADED)
