@@ -35,6 +35,9 @@ _MOST_DEVIATING: Final = 0.015
 _STRIP_PX: Final = 1_500_000
 """Pixels of a strip; a picture of no more is one."""
 
+_BURNT_OUT: Final = 250
+"""Grey level from which a camera may have met its limit."""
+
 _DOUBTED_FROM: Final = 2.0
 """Deviation from which a place is looked at again under another explanation of its motion."""
 
@@ -188,7 +191,7 @@ class _Pair:
             found = deviation_map(beside, noise)[kept]
             self._look_again(found, part, noise)
             deviation[part.slices] = found
-            aligned[part.slices] = beside.reference[kept]
+            aligned[part.slices] = beside.shown[kept]
             covered += int(np.count_nonzero(beside.covered[kept]))
             compared += int(np.count_nonzero(beside.compared[kept]))
         return deviation, aligned, covered, compared
@@ -221,8 +224,11 @@ class _Pair:
         aligned = cv2.remap(
             self.reference[source.slices], x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
-        lit = self.light.on(aligned.reshape(seen.shape), part, self.registration.size_wh)
-        return Beside(seen, lit, compared, covered)
+        aligned = aligned.reshape(seen.shape)
+        lit = self.light.on(aligned, part, self.registration.size_wh)
+        # How bright a burnt-out place of the good part is nobody knows, so that brighter is no difference.
+        expected = np.where(aligned >= _BURNT_OUT, np.maximum(lit, seen), lit)
+        return Beside(seen, expected, compared, covered, shown=lit)
 
 
 def _samples(width: int, height: int) -> Iterator[Window]:

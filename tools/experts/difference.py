@@ -61,12 +61,14 @@ class Beside:
         reference: in the query's frame and light, same shape.
         compared: what counts of what both show, shape (height, width); not its seam.
         covered: the same with its seam.
+        shown: the reference as people are shown it, same shape.
     """
 
     query: Pixels
     reference: Pixels
     compared: Inside
     covered: Inside
+    shown: Pixels
 
     def planes(self) -> list[tuple[Bytes, Bytes, Inside]]:
         """Brightness, and where there is colour its two planes at half size; each of both, and where."""

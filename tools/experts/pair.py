@@ -79,7 +79,7 @@ class PairExpert:
         if box_margin_px is not None and box_margin_px < 0:
             raise ValueError(f"box_margin_px must not be negative, got {box_margin_px}")
         self._box_margin_px = box_margin_px
-        self.version: Final = f"3 margin {'auto' if box_margin_px is None else box_margin_px}"
+        self.version: Final = f"4 margin {'auto' if box_margin_px is None else box_margin_px}"
 
     def obstacle(self) -> str | None:
         """Nothing: it runs wherever this package does."""

@@ -29,7 +29,7 @@ PART = draw_part()
 
 
 def deviation(query: Pixels, reference: Pixels, compared: Inside = EVERYWHERE) -> MapValues:
-    beside = Beside(query, reference, compared, compared)
+    beside = Beside(query, reference, compared, compared, shown=reference)
     return deviation_map(beside, noise_between([beside]))
 
 
@@ -144,9 +144,9 @@ def test_grey_pictures_of_one_channel_deviate_as_in_three() -> None:
 def test_the_noise_of_a_picture_is_that_of_its_parts() -> None:
     rng = np.random.default_rng(4)
     noisy = np.clip(np.rint(PART + rng.normal(0, 6, PART.shape)), 0, 255).astype(np.uint8)
-    whole = noise_between([Beside(noisy, PART, EVERYWHERE, EVERYWHERE)])
+    whole = noise_between([Beside(noisy, PART, EVERYWHERE, EVERYWHERE, shown=PART)])
     parts = noise_between(
-        Beside(noisy[rows], PART[rows], EVERYWHERE[rows], EVERYWHERE[rows])
+        Beside(noisy[rows], PART[rows], EVERYWHERE[rows], EVERYWHERE[rows], shown=PART[rows])
         for rows in (slice(first, first + 40) for first in range(0, HEIGHT, 40))
     )
     np.testing.assert_allclose(parts.expected, whole.expected, rtol=0.1)

@@ -22,6 +22,7 @@ from tests.tools.experts.pair.scenes import (
     pictured_again,
 )
 from tools.experts.pair import PairExpert
+from tools.types import Box, Pixels
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 1280), (1280, 96)])
@@ -122,3 +123,26 @@ def test_grey_pictures_given_as_rgb_work_the_same() -> None:
     assert reading.zone == "anomalous"
     assert reading.regions[0].polarity == "darker"
     assert overlaps(reading.regions[0].box, place)
+
+
+def burnt_out(stops: float) -> Pixels:
+    """The printed part lit so that a light from one side burns some of it out; less light, and it shows again."""
+    across = np.linspace(0.7, 1.9, 320)[None, :, None]
+    lit = good("printed").astype(np.float32) * across * 2.0**stops
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def test_what_the_template_burnt_out_is_no_defect_where_the_query_shows_it() -> None:
+    template = burnt_out(0.3)
+    assert (template >= 250).mean() > 0.05
+    query = pictured_again(burnt_out(-0.6), seed=3, shift_px=2, turn_deg=0.3)
+    assert PairExpert().fit([template]).read(query).reading.zone == "normal"
+
+
+def test_a_dark_defect_on_a_burnt_out_place_is_still_found() -> None:
+    query = burnt_out(0.3)
+    box = Box(x0=280, y0=150, x1=300, y1=170)
+    query[box.y0 : box.y1, box.x0 : box.x1] //= 3
+    reading = PairExpert().fit([burnt_out(0.3)]).read(query).reading
+    assert reading.zone == "anomalous"
+    assert any(overlaps(region.box, box) for region in reading.regions)
