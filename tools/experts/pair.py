@@ -21,10 +21,9 @@ from tools.experts.base import EVERYTHING, FittedState, Scope
 from tools.experts.calibration import calibrate, perturbations
 from tools.experts.comparison import Comparison, compare
 from tools.experts.framing import first_of_each
+from tools.experts.marking import marked_regions, with_margin
 from tools.experts.references import by_likeness, diverse, thumbnail
-from tools.geometry import clip_box
 from tools.masks import Inside, Mask
-from tools.regions import find_regions
 from tools.types import Calibration, ExpertReading, MapValues, Measurement, Pixels, Region, UserLimits
 
 MOST_PIXELS: Final = 80_000_000
@@ -41,26 +40,6 @@ CALIBRATION_SIDE_PX: Final = 400
 
 FLOOR_SPREAD: Final = 0.5
 """Smallest believable spread of good parts' scores; copies made by software vary less than real shots."""
-
-WEAKEST_REGION: Final = 0.15
-"""A region is named from this share of the strongest on: fainter ones beside it are the pair's own misfit."""
-
-_RIM: Final = 0.3
-"""A region reaches out to this share of the deviation that names it."""
-
-_RIM_FROM: Final = 1.75
-"""Below this many expected deviations a rim is the grain and noise of good places, not of the defect."""
-
-_NAMED_FROM: Final = 3.0
-"""Below this many expected deviations a place is no region, even where the limits are tight."""
-
-_BRIDGE_PX: Final = 9
-"""Deviations closer together than this are one region: the two edges of one scratch, say."""
-
-_BOX_MARGIN: Final = 0.011
-_MOST_BOX_MARGIN_PX: Final = 7
-"""Boxes leave the margin that an inspector leaves (in DeepPCB, say): this share of the long side, at most so
-many pixels. A region's contour leaves none."""
 
 
 class PairExpert:
@@ -164,10 +143,8 @@ class FittedPair:
         regions: tuple[Region, ...] = ()
         if zone != "normal":
             within = None if self._roi is None else self._roi.sized(*image.shape[:2])
-            regions = tuple(
-                _with_margin(region, size_wh, self._box_margin_px)
-                for region in _regions(map_values, self.calibration, image, aligned, within)
-            )
+            found = marked_regions(map_values, self.calibration, image, aligned, within)
+            regions = tuple(with_margin(region, size_wh, self._box_margin_px) for region in found)
         ended = time.perf_counter()
         reading = ExpertReading(
             expert=self.name,
@@ -279,32 +256,6 @@ def _score(image: Pixels, references: Sequence[Pixels], roi: Mask | None) -> flo
         return float(_compare_with_any(image, references, order, roi)[1].deviation.max()) if order else None
     except ViewMismatch:
         return None
-
-
-def _regions(
-    map_values: MapValues,
-    calibration: Calibration,
-    image: Pixels,
-    aligned: Pixels,
-    within: Inside | None,
-) -> tuple[Region, ...]:
-    """The places that deviate, without margin."""
-    bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE_PX, _BRIDGE_PX))
-    bridged = np.asarray(cv2.morphologyEx(map_values, cv2.MORPH_CLOSE, bridge), dtype=np.float32)
-    if within is not None:
-        bridged[~within] = 0
-    peak = float(bridged.max())
-    high = min(max(calibration.uncertain_from, _NAMED_FROM, WEAKEST_REGION * peak), peak)
-    return find_regions(
-        bridged, low=min(max(_RIM * high, _RIM_FROM), high), high=high, query=image, reference=aligned
-    )
-
-
-def _with_margin(region: Region, size_wh: tuple[int, int], margin_px: int | None) -> Region:
-    (width, height), box = size_wh, region.box
-    margin = min(round(_BOX_MARGIN * max(size_wh)), _MOST_BOX_MARGIN_PX) if margin_px is None else margin_px
-    wider = clip_box(box.x0 - margin, box.y0 - margin, box.x1 + margin, box.y1 + margin, width, height)
-    return region.model_copy(update={"box": wider or box})
 
 
 def _resized_map(values: MapValues, size_wh: tuple[int, int]) -> MapValues:
