@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 OUT ?= out/demo
 IMAGES := examples/images
 
-.PHONY: demo test test-vllm lint format bench install lock clean
+.PHONY: demo test test-vllm lint format bench bench-record install lock clean
 
 install: $(STAMP)
 
@@ -28,7 +28,7 @@ demo: $(STAMP)  ## a true defect found, a good part passed, one part with an unk
 	@echo; echo "Reports with pictures: $(OUT)/*/report.html"
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-vllm: $(STAMP)  ## the whole graph against a real vLLM server on a small random model
 	$(BIN)/python -m pytest -m vllm tests/vllm
@@ -45,6 +45,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/inspect.py
+
+bench-record: $(STAMP)  ## run every benchmark and put what it prints into docs/benchmarks.md
+	$(BIN)/python benchmarks/record.py
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --group dev --no-header --no-annotate \
