@@ -12,7 +12,7 @@ Contest = Mapping[str, Any]
 FLOOR: Final = "backbone alone"
 PEER: Final = "anomalib PatchcoreModel"
 PEER_NOTE: Final = (
-    "anomalib's fit gives memory back at each step of its coreset, which slows it: glibc's heap would else\n"
+    "anomalib's fit gives memory back at each step of its coreset, which slows it: its memory would else\n"
     "grow to 24 GB with 16 good pictures. Its readings are not touched by that."
 )
 
