@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 import cv2
 import numpy as np
 
+from tools.experts.aspects import aspect, grown_regions, worst
 from tools.experts.base import FittedState
 from tools.experts.eye import Eye, Seen
 from tools.experts.framing import ANYWHERE, framing_notes
@@ -17,15 +18,12 @@ from tools.experts.patches import Patches
 from tools.experts.prior import SpreadPrior, newness, unaligned_calibration
 from tools.experts.stopwatch import Stopwatch
 from tools.experts.whole_look import difference_in_words, look_of, strangeness, traits
-from tools.regions import find_regions
 from tools.types import (
-    Aspect,
     Calibration,
     ExpertReading,
     MapValues,
     Measurement,
     Pixels,
-    Region,
     UserLimits,
 )
 
@@ -37,7 +35,6 @@ GLOBAL_ALONE: Final = SpreadPrior(shift=0.0, doubt=0.45, spread=0.5, worth=6)
 GLOBAL: Final = SpreadPrior(shift=0.0, doubt=0.3, spread=0.3, worth=6)
 
 _LEFT_OUT_AT_MOST: Final = 32
-_RANK: Final = {"normal": 0, "uncertain": 1, "anomalous": 2}
 
 
 @dataclass(frozen=True)
@@ -148,22 +145,22 @@ class FittedPatchCore:
         if self._eye.roi is not None:
             map_values = np.where(self._eye.roi.sized(height, width), map_values, np.float32(0))
         watch.lap("map")
-        local = _aspect("local", float(seen_map.max()), self._kept.limits[0])
-        whole = _aspect("global", self._strangeness(seen), self._kept.limits[1])
-        worst = max((local, whole), key=lambda aspect: _RANK[aspect.zone])
+        local = aspect("local", float(seen_map.max()), self._kept.limits[0])
+        whole = aspect("global", self._strangeness(seen), self._kept.limits[1])
+        leading = worst((local, whole))
         watch.lap("whole")
-        regions = _regions(map_values, local)
+        regions = grown_regions(map_values, local.calibration) if local.zone != "normal" else ()
         watch.lap("regions")
         notes = [ANYWHERE, *framing_notes(image, self._eye.long_side_px, self._kept.sizes_hw)]
         if whole.zone != "normal":
             notes.append(self._whole_note(seen))
         reading = ExpertReading(
             expert=self.name,
-            score=worst.score,
-            threshold=worst.calibration.anomalous_from,
-            position=worst.position,
-            zone=worst.zone,
-            calibration=worst.calibration,
+            score=leading.score,
+            threshold=leading.calibration.anomalous_from,
+            position=leading.position,
+            zone=leading.zone,
+            calibration=leading.calibration,
             regions=regions,
             aspects=(local, whole),
             notes=tuple(notes),
@@ -217,23 +214,3 @@ class FittedPatchCore:
         words = difference_in_words(found, [memory.traits for memory in self._kept.memories])
         said = f"it is {words} than the good images" if words else "no single word says how"
         return f"The picture as a whole differs from the good ones, beyond any one place: {said}."
-
-
-def _aspect(name: str, score: float, calibration: Calibration) -> Aspect:
-    return Aspect(
-        name=name,
-        score=score,
-        position=calibration.position(score),
-        zone=calibration.zone(score),
-        calibration=calibration,
-    )
-
-
-def _regions(map_values: MapValues, local: Aspect) -> tuple[Region, ...]:
-    """Places where the map alone would not be normal, grown half way down to the normals' centre."""
-    if local.zone == "normal":
-        return ()
-    limits = local.calibration
-    # A small image can miss the peak between its pixels; the highest that it has is the place to look at.
-    high = min(limits.uncertain_from, float(map_values.max()))
-    return find_regions(map_values, low=min((limits.centre + limits.uncertain_from) / 2, high), high=high)

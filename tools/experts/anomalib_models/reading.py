@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from tools.experts.anomalib_models.detector import Found
+from tools.experts.aspects import grown_regions
 from tools.masks import Mask
-from tools.regions import find_regions
-from tools.types import Calibration, ExpertReading, Measurement, Pixels, Region
+from tools.types import Calibration, ExpertReading, Measurement, Pixels
 
 
 def place(
@@ -26,9 +26,6 @@ def place(
     timings_s: Mapping[str, float],
 ) -> Measurement:
     """A measurement in the frame of the image.
-
-    Outside the normal zone, regions grow from where the map alone would not be normal, down to half way
-    between there and the normals' centre.
 
     Args:
         expert: its name.
@@ -46,12 +43,7 @@ def place(
     if roi is not None:
         values[~roi.sized(height, width)] = 0
     zone = score.zone(found.score)
-    regions: tuple[Region, ...] = ()
-    if zone != "normal":
-        # The score can be out of the normal where the map's peak is not, and a small image can miss the peak
-        # between its pixels; the highest that the map has is then the place to look at.
-        high = min(peak.uncertain_from, float(values.max()))
-        regions = find_regions(values, low=min((peak.centre + peak.uncertain_from) / 2, high), high=high)
+    regions = grown_regions(values, peak) if zone != "normal" else ()
     timings = {**timings_s, "regions": time.perf_counter() - started}
     reading = ExpertReading(
         expert=expert,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 
 from tools.experts.anomalyclip.looking import Frame, Sight
-from tools.regions import find_regions
-from tools.types import Aspect, Calibration, ExpertReading, Measurement, Pixels, Region
+from tools.experts.aspects import aspect, grown_regions, worst
+from tools.types import Calibration, ExpertReading, Measurement, Pixels
 
 GLOBAL, LOCAL = "global", "local"
-
-_ZONES = ("normal", "uncertain", "anomalous")
 
 
 def placed(
@@ -36,37 +34,31 @@ def placed(
     """
     started = time.perf_counter()
     aspects = tuple(
-        Aspect(
-            name=name,
-            score=score,
-            position=limit.position(score),
-            zone=limit.zone(score),
-            calibration=limit,
-        )
+        aspect(name, score, limit)
         for name, score, limit in zip((GLOBAL, LOCAL), (sight.whole, sight.peak), limits, strict=True)
     )
-    worst = max(aspects, key=lambda aspect: _ZONES.index(aspect.zone))
-    regions = _regions(sight, aspects[1])
+    leading, local = worst(aspects), aspects[1]
+    regions = grown_regions(sight.map_values, local.calibration) if local.zone != "normal" else ()
     notes = list(_notes(image, frame, side_px))
     if limits[0].normals == 0:
         notes.append(
             "No good image was given: the score is the model's own probability of damage, "
             "not measured against good parts of this product."
         )
-    elif worst.calibration.anomalous_from > 1:
+    elif leading.calibration.anomalous_from > 1:
         notes.append(
             "The good images themselves look so uncertain to the model that it calls nothing anomalous."
         )
-    if worst.zone != "normal" and not regions:
+    if leading.zone != "normal" and not regions:
         notes.append("The picture as a whole looks damaged, and no place in it stands out.")
     place_s = time.perf_counter() - started
     reading = ExpertReading(
         expert=expert,
-        score=worst.score,
-        threshold=worst.calibration.anomalous_from,
-        position=worst.position,
-        zone=worst.zone,
-        calibration=worst.calibration,
+        score=leading.score,
+        threshold=leading.calibration.anomalous_from,
+        position=leading.position,
+        zone=leading.zone,
+        calibration=leading.calibration,
         regions=regions,
         aspects=aspects,
         notes=tuple(notes),
@@ -74,21 +66,6 @@ def placed(
         timings_s={"look": look_s, "place": place_s},
     )
     return Measurement(reading=reading, map_values=sight.map_values)
-
-
-def _regions(sight: Sight, local: Aspect) -> tuple[Region, ...]:
-    """Places where the map alone is not normal.
-
-    Against good images they grow down to half way to those; by the model's word they end where it leans to
-    the good text.
-    """
-    if local.zone == "normal":
-        return ()
-    limit = local.calibration
-    # A small image can miss the peak between its pixels; the highest that it has is the place to look at.
-    high = min(limit.uncertain_from, float(sight.map_values.max()))
-    low = (limit.centre + limit.uncertain_from) / 2 if limit.normals else limit.uncertain_from
-    return find_regions(sight.map_values, low=min(low, high), high=high)
 
 
 def _notes(image: Pixels, frame: Frame, side_px: int) -> tuple[str, ...]:
