@@ -14,9 +14,13 @@ from typing import Annotated, Literal, Self, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Section: TypeAlias = Literal[
-    "normal", "variation", "defect", "cause", "effect", "action", "confirm", "imaging"
+    "normal", "variation", "layout", "defect", "cause", "effect", "action", "confirm", "imaging", "text"
 ]
-"""What a passage speaks about."""
+"""What a passage speaks about; `text` is prose that no heading assigns to another section."""
+
+Library: TypeAlias = Literal["shipped", "own", "files", "mmad"]
+"""Where a passage comes from: documents of this package, product documents of the user's own, files that were
+added, or the MMAD benchmark's domain knowledge, which names the defects of its test images (near-oracle)."""
 
 Family: TypeAlias = Literal["surface", "structural", "contamination", "dimensional", "assembly", "print"]
 """Which of six families a defect belongs to; `assembly` includes logical defects (count, order, place)."""
@@ -27,7 +31,13 @@ ActionKind: TypeAlias = Literal["containment", "correction", "prevention"]
 Severity: TypeAlias = Literal["minor", "major", "critical"]
 
 SECTIONS: tuple[Section, ...] = get_args(Section)
+LIBRARIES: tuple[Library, ...] = get_args(Library)
 ACTION_KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
+
+RuleKind: TypeAlias = Literal[
+    "count", "presence", "position", "order", "orientation", "match", "level", "size"
+]
+"""What a rule of the layout constrains; `match` ties two features to each other (label and contents, say)."""
 
 Sentence: TypeAlias = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1200, pattern=r"\S")
@@ -54,13 +64,18 @@ class PassageText(_Entry):
 
     `text` is what the document says, word for word. `heading` names product and defect: it is embedded with
     the text so that a sentence like "Worn drill" is found under what it explains, and it is not quoted.
+    `document` is the key under which the passage is indexed and removed; `product` is None where the text is
+    not about one product; `page` counts from 1 in documents that have pages.
     """
 
     id: str
-    product: str
+    document: str
+    library: Library
+    product: str | None
     section: Section
-    defect: str | None
-    kind: str | None
+    defect: str | None = None
+    kind: str | None = None
+    page: int | None = None
     source: str
     heading: str
     text: str
@@ -128,6 +143,32 @@ class Defect(_Entry):
         return self
 
 
+class Rule(_Entry):
+    """What the layout of a good part keeps to, so that counts and places can be checked.
+
+    `minimum` and `maximum` bound how many there are (`count`, `presence`); `defect` names a breach.
+    """
+
+    id: DefectId
+    kind: RuleKind
+    component: Label
+    text: Sentence
+    minimum: Annotated[int, Field(ge=0)] | None = None
+    maximum: Annotated[int, Field(ge=0)] | None = None
+    defect: DefectId | None = None
+
+    @model_validator(mode="after")
+    def _bounds_fit_the_kind(self) -> Self:
+        bounded = self.minimum is not None or self.maximum is not None
+        if self.kind == "count" and not bounded:
+            raise ValueError(f"rule {self.id!r} counts, and has no minimum and no maximum")
+        if bounded and self.kind not in {"count", "presence"}:
+            raise ValueError(f"rule {self.id!r} is no count, and has a minimum or a maximum")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"rule {self.id!r} has a minimum above its maximum")
+        return self
+
+
 class ProductDocument(_Entry):
     """All that is known about one product, or (with `general`) about parts of any kind."""
 
@@ -138,6 +179,7 @@ class ProductDocument(_Entry):
     general: bool = False
     normal: Sentence
     variation: tuple[Sentence, ...] = Field(min_length=1)
+    layout: tuple[Rule, ...] = ()
     imaging: tuple[Sentence, ...] = Field(min_length=1)
     defects: tuple[Defect, ...] = Field(min_length=1)
 
@@ -154,26 +196,59 @@ class ProductDocument(_Entry):
                     raise ValueError(f"{name!r} names both {other!r} and {defect.id!r}")
         return self
 
-    def passages(self, file: str) -> Iterator[PassageText]:
+    @model_validator(mode="after")
+    def _rules_are_distinct_and_name_defects(self) -> Self:
+        known, seen = {defect.id for defect in self.defects}, set[str]()
+        for rule in self.layout:
+            if rule.id in seen:
+                raise ValueError(f"rule id {rule.id!r} is used twice")
+            seen.add(rule.id)
+            if rule.defect is not None and rule.defect not in known:
+                raise ValueError(f"rule {rule.id!r} names defect {rule.defect!r}, which is not described")
+        return self
+
+    def passages(self, file: str, library: Library = "shipped") -> Iterator[PassageText]:
         """Every fact as a passage, in the order of the document.
 
         Args:
             file: how sources name this document, for example `documents/bare_pcb.yaml`.
+            library: where the document comes from.
         """
-        yield self._passage(file, "normal", "normal", "normal appearance", self.normal)
-        for i, text in enumerate(self.variation, 1):
-            yield self._passage(file, "variation", f"variation-{i}", "allowed variation", text)
-        for i, text in enumerate(self.imaging, 1):
-            yield self._passage(file, "imaging", f"imaging-{i}", "imaging advice", text)
-        for defect in self.defects:
-            yield from self._defect_passages(file, defect)
 
-    def _defect_passages(self, file: str, defect: Defect) -> Iterator[PassageText]:
+        def passage(
+            section: Section, key: str, place: str, text: str, kind: str | None = None
+        ) -> PassageText:
+            return PassageText(
+                id=f"{self.id}/{key}",
+                document=f"{library}/{self.id}",
+                library=library,
+                product=self.id,
+                section=section,
+                kind=kind,
+                source=f"{file}, {place}",
+                heading=f"{self.name}: {place}",
+                text=text,
+            )
+
+        yield passage("normal", "normal", "normal appearance", self.normal)
+        for i, text in enumerate(self.variation, 1):
+            yield passage("variation", f"variation-{i}", "allowed variation", text)
+        for rule in self.layout:
+            place = f"layout > {rule.component.lower()}"
+            yield passage("layout", f"layout-{rule.id}", place, rule.text, kind=rule.kind)
+        for i, text in enumerate(self.imaging, 1):
+            yield passage("imaging", f"imaging-{i}", "imaging advice", text)
+        for defect in self.defects:
+            yield from self._defect_passages(file, library, defect)
+
+    def _defect_passages(self, file: str, library: Library, defect: Defect) -> Iterator[PassageText]:
         def passage(
             section: Section, key: str, place: str, text: str, kind: str | None = None, also: str = ""
         ) -> PassageText:
             return PassageText(
                 id=f"{self.id}/{defect.id}/{key}",
+                document=f"{library}/{self.id}",
+                library=library,
                 product=self.id,
                 section=section,
                 defect=defect.id,
@@ -183,7 +258,8 @@ class ProductDocument(_Entry):
                 text=text,
             )
 
-        synonyms = f" ({', '.join(defect.synonyms)})" if defect.synonyms else ""
+        names = ", ".join((*defect.synonyms, *defect.standards))
+        synonyms = f" ({names})" if names else ""
         yield passage(
             "defect", "look", "look, where", f"{defect.look} {defect.where}", also=f"{synonyms}, look"
         )
@@ -202,18 +278,6 @@ class ProductDocument(_Entry):
             key = f"action-{action.kind}-{counts[action.kind]}"
             yield passage("action", key, "actions", action.text, kind=action.kind, also=f", {action.kind}")
         yield passage("confirm", "confirm", "confirm", defect.confirm, also=", how to confirm")
-
-    def _passage(self, file: str, section: Section, key: str, place: str, text: str) -> PassageText:
-        return PassageText(
-            id=f"{self.id}/{key}",
-            product=self.id,
-            section=section,
-            defect=None,
-            kind=None,
-            source=f"{file}, {place}",
-            heading=f"{self.name}: {place}",
-            text=text,
-        )
 
 
 def name_key(name: str) -> str:
