@@ -43,16 +43,18 @@ GOOD: dict[str, Any] = {
 }
 
 
-MMAD_CLASSES = set(
-    "bottle cable capsule carpet grid hazelnut leather metal_nut pill screw tile toothbrush transistor wood zipper "
-    "breakfast_box juice_bottle pushpins screw_bag splicing_connectors "
-    "candle capsules cashew chewinggum fryum macaroni1 macaroni2 pcb1 pcb2 pcb3 pcb4 pipe_fryum "
-    "cigarette_box drink_bottle drink_can food_bottle food_box food_package".split()
-)
-OTHER_PRODUCTS = set(
-    "assembled_pcb bare_pcb blister_pack casting machined_flange magnetic_tile semiconductor_die solar_cell "
-    "weld woven_fabric".split()
-)
+MMAD_CLASSES = {
+    *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw"),
+    *("tile", "toothbrush", "transistor", "wood", "zipper"),
+    *("breakfast_box", "juice_bottle", "pushpins", "screw_bag", "splicing_connectors"),
+    *("candle", "capsules", "cashew", "chewinggum", "fryum", "macaroni1", "macaroni2"),
+    *("pcb1", "pcb2", "pcb3", "pcb4", "pipe_fryum"),
+    *("cigarette_box", "drink_bottle", "drink_can", "food_bottle", "food_box", "food_package"),
+}
+OTHER_PRODUCTS = {
+    *("assembled_pcb", "bare_pcb", "blister_pack", "casting", "machined_flange", "magnetic_tile"),
+    *("semiconductor_die", "solar_cell", "weld", "woven_fabric"),
+}
 
 
 def write(folder: Path, content: Any, name: str = "gasket.yaml") -> Path:
