@@ -1,7 +1,11 @@
-"""Reads a folder of product documents, and says which file and field is wrong when one is."""
+"""Reads folders of product documents, and says which file and field is wrong when one is."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from knowledge_base.errors import DocumentInvalid
-from knowledge_base.schema import PassageText, ProductDocument, name_key
+from knowledge_base.schema import Library, PassageText, ProductDocument, name_key
 
 SHIPPED_DOCUMENTS = Path(__file__).parent / "documents"
 """The documents that come with this package."""
@@ -23,42 +27,101 @@ else:
     _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times as fast
 
 
-class Documents:
-    """Validated documents, and the passages they consist of."""
+@dataclass(frozen=True)
+class DocumentFile:
+    """A validated document and the file that it was read from.
 
-    def __init__(self, documents: dict[str, ProductDocument]) -> None:
-        """`documents` maps the file name that sources show to the document."""
-        _refuse_shared_names(documents)
-        self._by_id = {document.id: document for document in documents.values()}
-        self.passages: tuple[PassageText, ...] = tuple(
-            passage for file, document in documents.items() for passage in document.passages(file)
-        )
+    Attributes:
+        document: what it says.
+        path: the file.
+        library: whether it came with this package or is the user's own.
+        digest: SHA-256 of the file's bytes, in hexadecimal.
+    """
+
+    document: ProductDocument
+    path: Path
+    library: Library
+    digest: str
+
+    @property
+    def shown(self) -> str:
+        """How citations name the file."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def key(self) -> str:
+        """Names the document in an index; the same as `PassageText.document` of its passages."""
+        return f"{self.library}/{self.document.id}"
+
+    def passages(self) -> Iterator[PassageText]:
+        """Every fact as a passage, in the order of the document."""
+        return self.document.passages(self.shown, self.library)
+
+
+class Documents:
+    """Validated documents, and the passages they consist of.
+
+    Raises:
+        DocumentInvalid: two of them answer to the same name.
+    """
+
+    def __init__(self, files: Iterable[DocumentFile]) -> None:
+        self.files = tuple(sorted(files, key=lambda file: file.document.id))
+        _refuse_shared_names(self.files)
+        self._by_id = {file.document.id: file for file in self.files}
 
     @property
     def products(self) -> tuple[ProductDocument, ...]:
         """Documents about one product each, by id."""
-        return tuple(d for _, d in sorted(self._by_id.items()) if not d.general)
+        return tuple(file.document for file in self.files if not file.document.general)
 
     @property
     def general(self) -> tuple[ProductDocument, ...]:
         """Documents about parts of any kind."""
-        return tuple(d for _, d in sorted(self._by_id.items()) if d.general)
+        return tuple(file.document for file in self.files if file.document.general)
+
+    @cached_property
+    def passages(self) -> tuple[PassageText, ...]:
+        """Every fact of every document."""
+        return tuple(passage for file in self.files for passage in file.passages())
 
     def get(self, product: str) -> ProductDocument | None:
         """The document with this id."""
+        file = self._by_id.get(product)
+        return file.document if file else None
+
+    def file_of(self, product: str) -> DocumentFile | None:
+        """The file of the document with this id."""
         return self._by_id.get(product)
 
 
-def load_documents(folder: Path = SHIPPED_DOCUMENTS) -> Documents:
-    """Read every `*.yaml` of a folder, in the order of their names.
+def load_documents(folder: Path = SHIPPED_DOCUMENTS, own: Path | None = None) -> Documents:
+    """Read every `*.yaml` of a folder, and those of the user's own, which come before ours of the same id.
+
+    Args:
+        folder: the documents of this package.
+        own: the user's; need not exist.
 
     Raises:
         DocumentInvalid: a file cannot be read or breaks the schema, or two documents contradict each other.
     """
-    paths = sorted(folder.glob("*.yaml"))
-    if not paths:
+    shipped = {file.document.id: file for file in _read_folder(folder, "shipped")}
+    if not shipped:
         raise DocumentInvalid(f"no product documents (*.yaml) in {folder}; name a folder that holds some")
-    return Documents({f"{folder.name}/{path.name}": load_document(path) for path in paths})
+    by_id = dict[str, DocumentFile]()
+    for file in _read_folder(own, "own") if own is not None else ():
+        if (other := by_id.setdefault(file.document.id, file)) is not file:
+            raise DocumentInvalid(
+                f"{file.shown}: {file.document.id!r} is the id of {other.shown}, too; change one of them"
+            )
+    return Documents((shipped | by_id).values())
+
+
+def _read_folder(folder: Path, library: Library) -> Iterator[DocumentFile]:
+    for path in sorted(folder.glob("*.yaml")):
+        content = _read(path)
+        digest = hashlib.sha256(content).hexdigest()
+        yield DocumentFile(_parse(path.name, content), path, library, digest)
 
 
 def load_document(path: Path) -> ProductDocument:
@@ -67,29 +130,38 @@ def load_document(path: Path) -> ProductDocument:
     Raises:
         DocumentInvalid: the file cannot be read or breaks the schema; the message names file and field.
     """
+    return _parse(path.name, _read(path))
+
+
+def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DocumentInvalid(f"{path.name}: too large; split the document")
-        text = path.read_text(encoding="utf-8")
-        _refuse_nesting(text)
-        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader
+        return path.read_bytes()
     except OSError as exc:
         raise DocumentInvalid(
             f"{path.name}: cannot be read ({exc.strerror}); check path and permissions"
         ) from exc
+
+
+def _parse(name: str, raw: bytes) -> ProductDocument:
+    try:
+        text = raw.decode("utf-8")
+        _refuse_nesting(text)
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as exc:
-        raise DocumentInvalid(f"{path.name}: is not UTF-8 text; save it as UTF-8") from exc
+        raise DocumentInvalid(f"{name}: is not UTF-8 text; save it as UTF-8") from exc
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
         reason = getattr(exc, "problem", None) or "not YAML"
-        raise DocumentInvalid(f"{path.name}:{line} {reason}; correct the YAML there") from exc
+        raise DocumentInvalid(f"{name}:{line} {reason}; correct the YAML there") from exc
     if not isinstance(content, dict):
-        raise DocumentInvalid(f"{path.name}: holds no fields; start with schema_version, id and name")
+        raise DocumentInvalid(f"{name}: holds no fields; start with schema_version, id and name")
     try:
         return ProductDocument.model_validate(content)
     except ValidationError as exc:
-        raise DocumentInvalid(f"{path.name}: {_first_problem(exc, content)}") from exc
+        raise DocumentInvalid(f"{name}: {_first_problem(exc, content)}") from exc
 
 
 def _refuse_nesting(text: str) -> None:
@@ -147,13 +219,14 @@ def _field_name(loc: tuple[int | str, ...], content: dict[str, Any]) -> str:
     return " > ".join(parts)
 
 
-def _refuse_shared_names(documents: dict[str, ProductDocument]) -> None:
+def _refuse_shared_names(files: Iterable[DocumentFile]) -> None:
     """Two products must not answer to the same name."""
-    owners: dict[str, str] = {}
-    for file, document in documents.items():
+    owners: dict[str, DocumentFile] = {}
+    for file in files:
+        document = file.document
         keys = {name_key(name) for name in (document.id, document.name, *document.synonyms)}
         for key in sorted(keys):
-            if (other := owners.setdefault(key, file)) != file:
+            if (other := owners.setdefault(key, file)) is not file:
                 raise DocumentInvalid(
-                    f"{file}: {key!r} already names the product of {other}; rename one of them"
+                    f"{file.shown}: {key!r} already names the product of {other.shown}; rename one of them"
                 )

@@ -241,3 +241,44 @@ def test_any_text_is_kept_word_for_word_or_refused(text: str) -> None:
 
 def test_the_shipped_folder_is_inside_the_package() -> None:
     assert SHIPPED_DOCUMENTS.parent.name == "knowledge_base"
+
+
+def test_a_document_of_ones_own_comes_before_ours(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "documents", tmp_path / "own"
+    shipped.mkdir()
+    own.mkdir()
+    write(shipped, GOOD)
+    write(shipped, broken(id="seal", name="Shaft seal"), "seal.yaml")
+    assert load_documents(shipped, tmp_path / "absent").get("gasket") is not None
+    write(own, broken(normal="A green ring of uneven width."))
+    found = load_documents(shipped, own)
+    texts = {passage.id: passage for passage in found.passages}
+    assert texts["gasket/normal"].text == "A green ring of uneven width."
+    assert (texts["gasket/normal"].document, texts["gasket/normal"].library) == ("own/gasket", "own")
+    assert texts["seal/normal"].library == "shipped"
+    write(own, GOOD, "again.yaml")
+    with pytest.raises(DocumentInvalid, match="'gasket' is the id of own/again.yaml, too"):
+        load_documents(shipped, own)
+
+
+def test_rules_of_the_layout_are_passages_and_are_checked(tmp_path: Path) -> None:
+    rule = {
+        "id": "holes",
+        "kind": "count",
+        "component": "bolt hole",
+        "text": "Four bolt holes.",
+        "minimum": 4,
+    }
+    document = load_document(write(tmp_path, broken(layout=[{**rule, "defect": "tear"}])))
+    passage = next(p for p in document.passages("f") if p.section == "layout")
+    assert (passage.id, passage.kind, passage.text) == ("gasket/layout-holes", "count", "Four bolt holes.")
+    for change, said in (
+        ({"minimum": None}, "counts, and has no minimum"),
+        ({"maximum": 3}, "minimum above its maximum"),
+        ({"kind": "position"}, "is no count"),
+        ({"defect": "rip"}, "names defect 'rip', which is not described"),
+    ):
+        with pytest.raises(DocumentInvalid, match=said):
+            load_document(write(tmp_path, broken(layout=[{**rule, **change}])))
+    with pytest.raises(DocumentInvalid, match="rule id 'holes' is used twice"):
+        load_document(write(tmp_path, broken(layout=[rule, rule])))
