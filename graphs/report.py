@@ -23,11 +23,25 @@ Support: TypeAlias = Literal["confirmed", "vlm_only", "expert_only"]
 """Who vouches for a defect: both model and expert, the model alone, or an expert alone."""
 
 
+class Cause(Value):
+    """Why a defect may have arisen, as a document says it.
+
+    `defect` names the documented defect that it explains, which is one of several where the form of what was
+    found fits more than one; `process_step` is where it arises; `source` is the id of the passage.
+    """
+
+    text: str = Field(min_length=1)
+    process_step: str | None = None
+    defect: str | None = None
+    source: str = Field(min_length=1)
+
+
 class Defect(Value):
     """One thing that is wrong with the part.
 
     `box_xyxy_px` is half-open in pixels of `image`; None where nobody could say where it is.
     `evidence` lists ids of readings (`reading:pair`), regions (`region:pair:1`) and passages it rests on.
+    `causes` are likely ones, each with its source; none where no document speaks of such a defect.
     """
 
     type: str = Field(min_length=1)
@@ -39,6 +53,7 @@ class Defect(Value):
     confidence: UnitFloat
     support: Support
     evidence: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 class Recommendation(Value):
@@ -87,8 +102,9 @@ class DefectReport(Value):
     """The answer to one inspection.
 
     `inspection_id` is the same for the same pictures, settings and versions. `confidence` belongs to
-    `verdict`. `reasoner` is `vlm:<model>` or `evidence`. `artifacts` maps names (`overlay`, `heatmap`,
-    `crop_1`, ...) to file names beside the report; empty where none were kept.
+    `verdict`. `reasoner` is `vlm:<model>` or `evidence`. `knowledge_note` says what knowledge was missing;
+    empty where a document speaks of the product. `artifacts` maps names (`overlay`, `heatmap`, `crop_1`, ...)
+    to file names beside the report; empty where none were kept.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -104,6 +120,7 @@ class DefectReport(Value):
     recommendations: tuple[Recommendation, ...] = ()
     readings: tuple[ExpertReading, ...] = ()
     knowledge: tuple[KnowledgePassage, ...] = ()
+    knowledge_note: str = ""
     plan: tuple[PlanStep, ...] = ()
     trace: tuple[TraceEntry, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -125,4 +142,7 @@ class DefectReport(Value):
         for recommendation in self.recommendations:
             if missing := set(recommendation.sources) - known:
                 raise ValueError(f"recommendation cites passages that were not retrieved: {sorted(missing)}")
+        cited = {cause.source for defect in self.defects for cause in defect.causes}
+        if missing := cited - known:
+            raise ValueError(f"causes cite passages that were not retrieved: {sorted(missing)}")
         return self

@@ -18,6 +18,7 @@ from rich.text import Text
 from agent.render.wording import (
     SUPPORT,
     VERDICT,
+    cause_sentence,
     duration,
     headline,
     number,
@@ -93,6 +94,8 @@ def _parts(report: DefectReport) -> Iterator[RenderableType]:
         yield from _section("Defects", _defects(report))
     if report.readings:
         yield from _section("Measured", _readings(report))
+    if report.knowledge_note:
+        yield from _section("Knowledge", Text(plain(report.knowledge_note)))
     if report.recommendations:
         yield from _section("What to do", _recommendations(report))
     if report.plan:
@@ -165,6 +168,10 @@ def _description(defect: Defect) -> Text:
         (plain(defect.type), "bold"),
         f"\n{plain(defect.description)}\n",
         (f"{SUPPORT[defect.support]}", "dim"),
+        *(
+            (f"\n{cause_sentence(cause, defect)} ({plain(cause.source)})", "")
+            for cause in defect.causes
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from agent.render import Picture
 from agent.render.wording import (
     SUPPORT,
     VERDICT,
+    cause_sentence,
     crop_of,
     duration,
     headline,
@@ -104,7 +105,12 @@ def _environment() -> Environment:
     )
     environment.filters.update(duration=duration, number=number, percent=percent, picture_name=picture_name)
     environment.globals.update(
-        headline=headline, place=place, reasoner_sentence=reasoner_sentence, SUPPORT=SUPPORT, VERDICT=VERDICT
+        cause_sentence=cause_sentence,
+        headline=headline,
+        place=place,
+        reasoner_sentence=reasoner_sentence,
+        SUPPORT=SUPPORT,
+        VERDICT=VERDICT,
     )
     return environment
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from agent.render.wording import (
     SUPPORT,
     VERDICT,
+    cause_sentence,
     crop_of,
     duration,
     headline,
@@ -100,6 +101,7 @@ def _defects(report: DefectReport, artifacts: Mapping[str, str]) -> Iterator[str
     if not report.defects:
         return
     yield "## Defects"
+    cited = _numbers(report)
     for count, defect in enumerate(report.defects, start=1):
         yield ""
         yield f"### {count}. {escape(defect.type)}"
@@ -111,6 +113,8 @@ def _defects(report: DefectReport, artifacts: Mapping[str, str]) -> Iterator[str
         yield f"- Confidence: {percent(defect.confidence)}, {SUPPORT[defect.support]}"
         if defect.evidence:
             yield f"- Evidence: {', '.join(escape(item) for item in defect.evidence)}"
+        for cause in defect.causes:
+            yield f"- {escape(cause_sentence(cause, defect))} (source: K{cited[cause.source]})"
         crop = crop_of(defect)
         if crop is not None and crop in artifacts:
             yield ""
@@ -118,14 +122,21 @@ def _defects(report: DefectReport, artifacts: Mapping[str, str]) -> Iterator[str
 
 
 def _recommendations(report: DefectReport) -> Iterator[str]:
-    if not report.recommendations:
+    if not report.recommendations and not report.knowledge_note:
         return
-    cited = {passage.id: count for count, passage in enumerate(report.knowledge, start=1)}
+    cited = _numbers(report)
     yield "## What to do"
     yield ""
+    if report.knowledge_note:
+        yield paragraph(report.knowledge_note)
     for count, advice in enumerate(report.recommendations, start=1):
         sources = ", ".join(f"K{cited[source]}" for source in advice.sources)
         yield f"{count}. **{escape(advice.action)}** {escape(advice.reason)} (sources: {sources})"
+
+
+def _numbers(report: DefectReport) -> dict[str, int]:
+    """Passage id to the number under which it is quoted."""
+    return {passage.id: count for count, passage in enumerate(report.knowledge, start=1)}
 
 
 def _readings(report: DefectReport) -> Iterator[str]:

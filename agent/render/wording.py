@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from graphs.report import Defect, DefectReport, Support, Verdict
+from graphs.report import Cause, Defect, DefectReport, Support, Verdict
 
 LONGEST = 2000
 """Characters of one field that a rendering for people shows; the JSON report holds all of it."""
@@ -70,6 +70,16 @@ def place(defect: Defect) -> str:
         return "place unknown"
     share = f" ({percent(defect.area_fraction)} of the image)" if defect.area_fraction is not None else ""
     return ", ".join(parts) + share
+
+
+def cause_sentence(cause: Cause, defect: Defect) -> str:
+    """A likely cause: `Likely cause in etching, if it is spur: ...`, the condition where that is not sure."""
+    head = "Likely cause"
+    if cause.process_step is not None:
+        head += f" in {plain(cause.process_step, 100)}"
+    if cause.defect is not None and cause.defect.casefold() not in defect.type.casefold():
+        head += f", if it is {plain(cause.defect, 100)}"
+    return f"{head}: {plain(cause.text)}"
 
 
 def picture_name(name: str) -> str:

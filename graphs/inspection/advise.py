@@ -1,54 +1,95 @@
-"""The step that recommends: nothing but what a document says, each with its source."""
+"""The step that explains and recommends: nothing but what a document says, each with its source."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphs.inspection.plan import RECALL_KNOWLEDGE
 from graphs.inspection.recall import as_cited
 from graphs.inspection.state import Advice
 from graphs.inspection.step import Outcome, Visit
-from graphs.report import Defect, KnowledgePassage, Recommendation
+from graphs.report import Cause, Defect, Recommendation
 from knowledge_base.schema import ACTION_KINDS
 from knowledge_base.search import KnowledgeBase, Passage
 
 MOST_DEFECT_TYPES = 3
 """Kinds of defect that are advised on; a report that recommends everything recommends nothing."""
 
+MOST_CAUSES = 3
+"""Causes that are named for one defect."""
+
 
 def advise(visit: Visit) -> Outcome:
-    """Draw recommendations for the decided defects from the product's document."""
+    """Look up likely causes of the decided defects, and what to do, in the product's document."""
     state = visit.state
-    decision, product = state.decision, state.recalled.product
-    if decision is None or not decision.defects:
-        return Outcome({}, "no defect to advise on")
-    if product is None or visit.tools.knowledge is None:
-        return Outcome({}, "no document about this product, so that nothing is recommended")
-    knowledge = visit.tools.knowledge()
+    defects = state.decision.defects if state.decision else ()
+    product, opener = state.recalled.product, visit.tools.knowledge
+    if state.decision is None or not defects or product is None or opener is None:
+        note = _missing(visit, product)
+        if note and defects:
+            note = f"{note}, so that no cause is named and nothing is recommended"
+        return Outcome({"advice": Advice(note=note and f"{note}.")}, note or "no defect to advise on")
+    knowledge = opener()
+    documented = tuple(
+        ids or _named_in_documents(knowledge, product, defect)
+        for defect, ids in zip(defects, state.decision.known_as, strict=True)
+    )
+    cited: dict[str, Passage] = {}
     recommendations: list[Recommendation] = []
-    cited: dict[str, KnowledgePassage] = {}
-    for defect, known_as in _distinct(knowledge, product, decision.defects, decision.known_as):
+    for defect, known_as in _distinct(defects, documented):
         for recommendation, passages in _advice(knowledge, product, defect, known_as):
             recommendations.append(recommendation)
-            cited.update((passage.id, as_cited(passage)) for passage in passages)
-    advice = Advice(recommendations=tuple(recommendations), passages=tuple(cited.values()))
+            cited.update((passage.id, passage) for passage in passages)
+    causes = [tuple(_causes(knowledge, product, known_as)) for known_as in documented]
+    cited.update((passage.id, passage) for found in causes for _, passage in found)
+    note = "" if any(documented) else f"No documented defect of {product} fits what was found"
+    advice = Advice(
+        causes=tuple(tuple(cause for cause, _ in found) for found in causes),
+        recommendations=tuple(recommendations),
+        passages=tuple(map(as_cited, cited.values())),
+        note=note and f"{note}, so that no cause is named and nothing is recommended.",
+    )
     return Outcome(
-        {"advice": advice}, f"{len(recommendations)} recommendation(s) from {len(cited)} passage(s)"
+        {"advice": advice}, note or f"{len(recommendations)} recommendation(s) from {len(cited)} passage(s)"
     )
 
 
+def _missing(visit: Visit, product: str | None) -> str:
+    """Why nothing is known about the product; empty if something is."""
+    named = visit.state.request.product
+    if visit.tools.knowledge is None:
+        return "Domain knowledge was switched off"
+    if any(fault.step == RECALL_KNOWLEDGE for fault in visit.state.faults):
+        return "Domain knowledge could not be read"
+    if not visit.state.plan.takes(RECALL_KNOWLEDGE):
+        return "The plan left domain knowledge out"
+    if product is None:
+        return f"No knowledge was found about {named!r}" if named else "No product was named"
+    return ""
+
+
 def _distinct(
-    knowledge: KnowledgeBase,
-    product: str,
-    defects: tuple[Defect, ...],
-    known_as: tuple[tuple[str, ...], ...],
+    defects: tuple[Defect, ...], documented: tuple[tuple[str, ...], ...]
 ) -> Iterator[tuple[Defect, tuple[str, ...]]]:
     """Each kind of documented defect once, in report order."""
     seen: set[tuple[str, ...]] = set()
-    for defect, ids in zip(defects, known_as, strict=True):
-        documented = ids or _named_in_documents(knowledge, product, defect)
-        if documented and documented not in seen and len(seen) < MOST_DEFECT_TYPES:
-            seen.add(documented)
-            yield defect, documented
+    for defect, known_as in zip(defects, documented, strict=True):
+        if known_as and known_as not in seen and len(seen) < MOST_DEFECT_TYPES:
+            seen.add(known_as)
+            yield defect, known_as
+
+
+def _causes(
+    knowledge: KnowledgeBase, product: str, known_as: tuple[str, ...]
+) -> Iterator[tuple[Cause, Passage]]:
+    """The first causes of the defect, where it is identified; else the first one of each that it may be."""
+    each = MOST_CAUSES if len(known_as) == 1 else 1
+    for defect_id in known_as[:MOST_CAUSES]:
+        for passage in knowledge.passages_of(product, defect_id, ["cause"])[:each]:
+            cause = Cause(
+                text=passage.text, process_step=passage.kind, defect=_said(defect_id), source=passage.id
+            )
+            yield cause, passage
 
 
 def _named_in_documents(knowledge: KnowledgeBase, product: str, defect: Defect) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphs.inspection.state import InspectionState
 from graphs.inspection.step import Outcome, Visit
-from graphs.report import DefectReport, KnowledgePassage
+from graphs.report import Cause, Defect, DefectReport, KnowledgePassage
 
 
 def compose(visit: Visit) -> Outcome:
@@ -23,16 +23,26 @@ def compose(visit: Visit) -> Outcome:
         confidence=state.decision.confidence,
         reasoner=state.decision.reasoner,
         summary=state.decision.summary,
-        defects=state.decision.defects,
+        defects=_explained(state.decision.defects, state.advice.causes),
         recommendations=state.advice.recommendations,
         readings=tuple(measured.reading for measured in state.measurements.measured),
         knowledge=_knowledge(state),
+        knowledge_note=state.advice.note,
         plan=state.plan.steps,
         trace=tuple(state.trace),
         faults=tuple(state.faults),
         versions=visit.tools.versions,
     )
     return Outcome({"report": report}, f"{report.verdict}, confidence {report.confidence:.2f}")
+
+
+def _explained(defects: tuple[Defect, ...], causes: tuple[tuple[Cause, ...], ...]) -> tuple[Defect, ...]:
+    """The defects with their causes, if any were looked up."""
+    if not causes:
+        return defects
+    return tuple(
+        defect.model_copy(update={"causes": found}) for defect, found in zip(defects, causes, strict=True)
+    )
 
 
 def _knowledge(state: InspectionState) -> tuple[KnowledgePassage, ...]:

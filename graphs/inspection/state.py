@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graphs.reasoning import Opinion
 from graphs.report import (
+    Cause,
     Defect,
     DefectReport,
     Fault,
@@ -101,10 +102,15 @@ class Decision(Value):
 
 
 class Advice(Value):
-    """What to do, and the passages that say so."""
+    """Why it happened and what to do, and the passages that say so.
 
+    `causes` has a row for each defect of the decision, or none at all; `note` says what knowledge is missing.
+    """
+
+    causes: tuple[tuple[Cause, ...], ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
     passages: tuple[KnowledgePassage, ...] = ()
+    note: str = ""
 
 
 class InspectionState(BaseModel):

@@ -6,7 +6,16 @@ import base64
 
 import pytest
 
-from graphs.report import Defect, DefectReport, Fault, KnowledgePassage, PlanStep, Recommendation, TraceEntry
+from graphs.report import (
+    Cause,
+    Defect,
+    DefectReport,
+    Fault,
+    KnowledgePassage,
+    PlanStep,
+    Recommendation,
+    TraceEntry,
+)
 from tools.types import Box, Calibration, ExpertReading, ImageRef, Region
 
 TINY_PNG = base64.b64decode(
@@ -89,6 +98,14 @@ def anomalous_report() -> DefectReport:
                 confidence=0.97,
                 support="expert_only",
                 evidence=("reading:pair", "region:pair:1", "bare_pcb:open-circuit:look"),
+                causes=(
+                    Cause(
+                        text="Dust or a resist chip on the phototool blocked the exposure.",
+                        process_step="imaging",
+                        defect="open circuit",
+                        source="bare_pcb:open-circuit:cause:1",
+                    ),
+                ),
             ),
             Defect(
                 type="unidentified deviation",
@@ -179,6 +196,7 @@ def review_report() -> DefectReport:
             "Faults on the way: vlm_timeout."
         ),
         readings=(reading(5.4),),
+        knowledge_note="Domain knowledge could not be read.",
         plan=(PlanStep(step="reason", taken=True, reason="a model is connected"),),
         trace=(TraceEntry(step="reason", seconds=120.02, detail="nothing: see faults"),),
         faults=(

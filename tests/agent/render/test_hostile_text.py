@@ -55,7 +55,7 @@ def poisoned(report: DefectReport, text: str) -> DefectReport:
             return value
         if key == "reasoner":
             return "vlm:" + text.replace("\n", " ")  # the schema allows no line break here
-        return f"{text}{value}" if key in {"id", "sources", "evidence"} else text
+        return f"{text}{value}" if key in {"id", "source", "sources", "evidence"} else text
 
     return DefectReport.model_validate(walk(report.model_dump()))
 
