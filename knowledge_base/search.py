@@ -9,7 +9,15 @@ from pydantic import BaseModel, ConfigDict
 
 from knowledge_base.embeddings import EmbeddingModel
 from knowledge_base.load import Documents
-from knowledge_base.schema import SECTIONS, Defect, PassageText, ProductDocument, Section, name_key
+from knowledge_base.schema import (
+    SECTIONS,
+    Defect,
+    Library,
+    PassageText,
+    ProductDocument,
+    Section,
+    name_key,
+)
 from knowledge_base.store import IndexReport, KnowledgeStore
 
 MINIMUM_SCORE = 0.3
@@ -30,10 +38,12 @@ class Passage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    product: str
+    library: Library
+    product: str | None
     section: Section
     defect: str | None
     kind: str | None
+    page: int | None
     source: str
     text: str
     score: float
@@ -178,5 +188,7 @@ class KnowledgeBase:
 
     def _quote(self, passage: PassageText, score: float) -> Passage:
         return Passage(
-            **passage.model_dump(exclude={"heading"}), score=score, general=passage.product in self._general
+            **passage.model_dump(exclude={"heading", "document"}),
+            score=score,
+            general=passage.product in self._general,
         )
