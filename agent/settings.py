@@ -84,6 +84,21 @@ class Settings(BaseSettings):
         "bbox", description="how measured regions are drawn"
     )
     knowledge: bool = Field(True, description="whether domain knowledge is looked up")
+    knowledge_tokens: Annotated[int, Field(ge=100, le=20_000)] = Field(
+        900, description="tokens of knowledge that a model is shown at most"
+    )
+    knowledge_url: str | None = Field(
+        None, description="Chroma server that holds the knowledge (http://host:8000); left out, a folder does"
+    )
+    knowledge_token: SecretStr | None = Field(None, description="bearer token of the Chroma server")
+    embedding_model: str = Field(
+        "all-MiniLM-L6-v2",
+        description="text embeddings: the embedded one, st:NAME or st:FOLDER (sentence-transformers), openai:NAME",
+    )
+    embedding_url: str | None = Field(
+        None, description="base URL of an OpenAI-compatible endpoint for openai:NAME embeddings"
+    )
+    embedding_key: SecretStr | None = Field(None, description="API key of that endpoint")
     cot: bool = Field(True, description="whether the model thinks step by step before it decides")
     max_looks: Annotated[int, Field(ge=0, le=6)] = Field(2, description="closer looks at most")
     max_pixels: Annotated[int, Field(ge=1024)] = Field(64_000_000, description="pixels of an image at most")
