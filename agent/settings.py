@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     knowledge_token: SecretStr | None = Field(None, description="bearer token of the Chroma server")
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
-        description="text embeddings: the embedded one, st:NAME (sentence-transformers, or a folder), openai:NAME",
+        description="text embeddings: the embedded one, st:NAME or st:FOLDER, openai:NAME",
     )
     embedding_url: str | None = Field(
         None, description="base URL of an OpenAI-compatible endpoint for openai:NAME embeddings"
