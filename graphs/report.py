@@ -127,6 +127,12 @@ class DefectReport(Value):
     artifacts: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def cited(self) -> frozenset[str]:
+        """Ids of the passages that causes and recommendations rest on; the others were only consulted."""
+        causes = (cause.source for defect in self.defects for cause in defect.causes)
+        return frozenset((*causes, *(id_ for advice in self.recommendations for id_ in advice.sources)))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.verdict == "normal" and self.defects:
@@ -138,11 +144,6 @@ class DefectReport(Value):
                 x0, y0, x1, y1 = defect.box_xyxy_px
                 if not (0 <= x0 < x1 <= self.image.width_px and 0 <= y0 < y1 <= self.image.height_px):
                     raise ValueError(f"defect box {defect.box_xyxy_px} does not lie in the image")
-        known = {passage.id for passage in self.knowledge}
-        for recommendation in self.recommendations:
-            if missing := set(recommendation.sources) - known:
-                raise ValueError(f"recommendation cites passages that were not retrieved: {sorted(missing)}")
-        cited = {cause.source for defect in self.defects for cause in defect.causes}
-        if missing := cited - known:
-            raise ValueError(f"causes cite passages that were not retrieved: {sorted(missing)}")
+        if missing := self.cited - {passage.id for passage in self.knowledge}:
+            raise ValueError(f"the report cites passages that were not retrieved: {sorted(missing)}")
         return self

@@ -168,11 +168,16 @@ def _knowledge(report: DefectReport) -> Iterator[str]:
     if not report.knowledge:
         return
     yield "## Passages"
+    cited = report.cited
     for count, passage in enumerate(report.knowledge, start=1):
+        if passage.id in cited:
+            yield ""
+            yield f"**K{count}** {escape(passage.id)}, from {escape(passage.source)}:"
+            yield ""
+            yield f"> {paragraph(passage.text)}"
+    if consulted := [escape(passage.id) for passage in report.knowledge if passage.id not in cited]:
         yield ""
-        yield f"**K{count}** {escape(passage.id)}, from {escape(passage.source)}:"
-        yield ""
-        yield f"> {paragraph(passage.text)}"
+        yield f"Consulted and not cited: {', '.join(consulted)}."
 
 
 def _plan(report: DefectReport) -> Iterator[str]:
