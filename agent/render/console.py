@@ -168,10 +168,7 @@ def _description(defect: Defect) -> Text:
         (plain(defect.type), "bold"),
         f"\n{plain(defect.description)}\n",
         (f"{SUPPORT[defect.support]}", "dim"),
-        *(
-            (f"\n{cause_sentence(cause, defect)} ({plain(cause.source)})", "")
-            for cause in defect.causes
-        ),
+        *((f"\n{cause_sentence(cause, defect)} ({plain(cause.source)})", "") for cause in defect.causes),
     )
 
 
