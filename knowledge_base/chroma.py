@@ -1,34 +1,35 @@
-"""The one place that touches Chroma: clients shared within the process, errors turned into our own."""
+"""The one place that touches Chroma: clients shared within the process, a collection for each segment.
+
+The rows of a collection are numbered; the number is the id under which Chroma knows a passage.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from knowledge_base.errors import StoreCorrupt, StoreUnusable
+import numpy as np
+import numpy.typing as npt
+
+from knowledge_base.schema import PassageText
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
+    from knowledge_base.embeddings import Embeddings
+
 _opening = threading.Lock()
-_DAMAGED = ("not a database", "malformed", "corrupt", "hnsw")
+_PREFIX = "passages-"
 
 
 def open_client(folder: Path) -> ClientAPI:
-    """A persistent client on `folder`; a second one of the same process shares the first one's handles.
-
-    Raises:
-        StoreUnusable: the folder cannot be made, read or written.
-        StoreCorrupt: what lies there is not a Chroma store.
-    """
+    """A persistent client on `folder`; a second one of the same process shares the first one's handles."""
     folder = folder.resolve()
-    with _opening, errors_of(folder):  # Chroma's own cache of open stores is not guarded against threads
+    with _opening:  # Chroma's own cache of open stores is not guarded against threads
         folder.mkdir(parents=True, exist_ok=True)
         import chromadb
         from chromadb.config import Settings
@@ -46,54 +47,68 @@ def close_client(client: ClientAPI) -> None:
         cast("Client", client).close()
 
 
+def make_collection(client: ClientAPI, name: str) -> Collection:
+    """A new collection for given vectors, compared by cosine."""
+    return client.create_collection(
+        _PREFIX + name, configuration={"hnsw": {"space": "cosine", "ef_search": 200}}, embedding_function=None
+    )
+
+
 def find_collection(client: ClientAPI, name: str) -> Collection | None:
-    """The collection of this name, None if there is none."""
+    """The collection of a segment, None if there is none."""
     from chromadb.errors import NotFoundError
 
     try:
-        return client.get_collection(name, embedding_function=None)
+        return client.get_collection(_PREFIX + name, embedding_function=None)
     except NotFoundError:
         return None
 
 
-def make_collection(client: ClientAPI, name: str) -> Collection:
-    """A new collection for given embeddings, compared by cosine; one of this name is dropped first."""
+def drop_collection(client: ClientAPI, name: str) -> None:
+    """Delete the collection of a segment, if there is one."""
     if find_collection(client, name) is not None:
-        client.delete_collection(name)
-    return client.create_collection(
-        name, configuration={"hnsw": {"space": "cosine", "ef_search": 200}}, embedding_function=None
+        client.delete_collection(_PREFIX + name)
+
+
+def collection_names(client: ClientAPI) -> list[str]:
+    """The segments that there are collections of, finished or not."""
+    return [each.name.removeprefix(_PREFIX) for each in client.list_collections()]
+
+
+def write_rows(
+    collection: Collection, first: int, passages: Sequence[PassageText], vectors: Embeddings
+) -> None:
+    """Append passages as the rows from `first` on; `vectors` has shape (len(passages), dimension)."""
+    collection.add(
+        ids=[str(first + offset) for offset in range(len(passages))],
+        embeddings=vectors,
+        documents=[p.text for p in passages],
+        metadatas=[
+            {**p.model_dump(exclude={"id", "text"}, exclude_none=True), "passage": p.id} for p in passages
+        ],
     )
 
 
-@contextmanager
-def errors_of(folder: Path) -> Iterator[None]:
-    """Turn what Chroma, SQLite and the file system raise inside into a `StoreError` that names the folder."""
-    try:
-        yield
-    except OSError as exc:
-        raise StoreUnusable(
-            f"the knowledge index in {folder} cannot be used ({exc.strerror or exc}); "
-            "make the folder writable or choose another data folder"
-        ) from exc
-    except sqlite3.Error as exc:
-        raise _store_error(folder, exc) from exc
-    except Exception as exc:
-        if type(exc).__module__ != "chromadb.errors":  # named, not imported: that would cost a second
-            raise
-        raise _store_error(folder, exc) from exc
-
-
-def _store_error(folder: Path, exc: Exception) -> StoreCorrupt | StoreUnusable:
-    reason = (str(exc).splitlines() or [type(exc).__name__])[0]
-    if any(word in reason.lower() for word in _DAMAGED):
-        return StoreCorrupt(
-            f"the knowledge index in {folder} is damaged ({reason}); "
-            "delete that folder, it is then built anew"
-        )
-    return StoreUnusable(
-        f"the knowledge index in {folder} cannot be used ({reason}); "
-        "check permissions and disk space, or choose another data folder"
+def read_rows(collection: Collection, first: int, last: int) -> tuple[list[PassageText], Embeddings]:
+    """The passages of the rows from `first` up to `last`, and their vectors, in the order of rows."""
+    found = collection.get(
+        ids=[str(row) for row in range(first, last)], include=["documents", "metadatas", "embeddings"]
     )
+    order = np.argsort([int(id_) for id_ in found["ids"]])
+    texts, metadatas = found["documents"] or [], found["metadatas"] or []
+    passages = [_passage(metadatas[i], texts[i]) for i in order]
+    return passages, np.asarray(found["embeddings"], np.float32)[order]
+
+
+def nearest_rows(collection: Collection, vector: Embeddings, limit: int) -> npt.NDArray[np.int64]:
+    """Rows near a vector, best first, found by Chroma's HNSW graph: nearly always the nearest ones."""
+    found = collection.query(query_embeddings=vector[None], n_results=limit, include=[])
+    return np.array([int(id_) for id_ in found["ids"][0]], np.int64)
+
+
+def _passage(metadata: Any, text: str) -> PassageText:  # noqa: ANN401 - Chroma's metadata
+    fields = {key: value for key, value in metadata.items() if key != "passage"}
+    return PassageText.model_validate({"product": None, **fields, "id": metadata["passage"], "text": text})
 
 
 def _forget(folder: str) -> None:

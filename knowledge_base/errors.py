@@ -6,6 +6,8 @@
     ├── StoreError                     store                   the index cannot be used
     │   ├── StoreUnusable              store_unusable          no permission, no disk, not a folder
     │   ├── StoreCorrupt               store_corrupt           what lies in the folder is damaged
+    │   ├── StoreMismatch              store_mismatch          it was built with another embedding model
+    │   ├── StoreUnreachable           store_unreachable       the Chroma server does not answer  (retryable)
     │   └── StoreBusy                  store_busy              another process is building it  (retryable)
     └── TemplatesUnusable              templates_unusable      no good image can be taken from a folder
 
@@ -52,6 +54,19 @@ class StoreCorrupt(StoreError):
     """What lies in the folder is damaged or is not an index."""
 
     kind = "store_corrupt"
+
+
+class StoreMismatch(StoreError):
+    """The index was built with another embedding model; the message names both."""
+
+    kind = "store_mismatch"
+
+
+class StoreUnreachable(StoreError):
+    """The Chroma server does not answer, or refuses us."""
+
+    kind = "store_unreachable"
+    retryable = True
 
 
 class StoreBusy(StoreError):

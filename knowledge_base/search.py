@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from knowledge_base.embeddings import EmbeddingModel
+from knowledge_base.filters import Filter
 from knowledge_base.load import Documents
 from knowledge_base.schema import (
     SECTIONS,
@@ -18,7 +19,8 @@ from knowledge_base.schema import (
     Section,
     name_key,
 )
-from knowledge_base.store import IndexReport, KnowledgeStore
+from knowledge_base.sources import IndexReport, sources_of
+from knowledge_base.store import KnowledgeStore
 
 MINIMUM_SCORE = 0.3
 """Cosine similarity below which a passage does not answer the question.
@@ -95,7 +97,9 @@ class KnowledgeBase:
             for name in (document.id, document.name, *document.synonyms)
         }
         self._by_id = {passage.id: passage for passage in documents.passages}
-        self.opened: IndexReport = store.index(documents.passages, embeddings)
+        self.opened: IndexReport = store.add(
+            sources_of(documents.files), embeddings, replace_libraries=("shipped", "own")
+        )
 
     def products(self) -> list[Product]:
         """The products that there are documents about, by id."""
@@ -140,7 +144,11 @@ class KnowledgeBase:
             known = self.product_named(product)
             within = (known,) if known else self._general
         (embedding,) = self._embeddings.encode([query])
-        hits = self._store.query(embedding, limit=limit, products=within, sections=sections)
+        where = Filter(
+            products=None if within is None else frozenset(within),
+            sections=None if sections is None else frozenset(sections),
+        )
+        hits = self._store.dense(embedding, limit=limit, where=where)
         return [self._quote(hit.passage, hit.score) for hit in hits if hit.score >= minimum_score]
 
     def defects(self, product: str | None) -> list[KnownDefect]:

@@ -1,289 +1,374 @@
-"""The index: passages and their embeddings in Chroma, kept in step with the documents they come from.
+"""The store of passages: documents in, searches out, in step with the documents' digests.
 
-    <folder>/manifest.json    which collection serves which embedding model, and which passages it holds
-    <folder>/chroma/          Chroma's files
-    <folder>/build.lock       held while a process writes
-
-An index is never changed in place. A build writes a new collection, taking over the embeddings of passages
-that did not change, and the manifest is replaced when it is whole. A crash before that leaves the old
-collection serving; what the crash left behind is swept by the next build. The collection before the current
-one is kept too, for processes that still read it.
+A document's passages are written into a new segment, which never changes again, and the catalogue then names
+it in one transaction. So a crash leaves the state before serving, and readers are never in the way of a
+writer. One process writes at a time, any number read.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from knowledge_base.chroma import close_client, errors_of, find_collection, make_collection, open_client
-from knowledge_base.errors import StoreBusy, StoreCorrupt, StoreError
-from knowledge_base.manifest import STORE_VERSION, IndexEntry, Manifest, read_manifest, write_manifest
-from knowledge_base.schema import PassageText, Section
+from knowledge_base.catalogue import IndexedDocument, Snapshot
+from knowledge_base.errors import StoreCorrupt, StoreError, StoreMismatch
+from knowledge_base.filters import Filter
+from knowledge_base.home import Home
+from knowledge_base.reading import Hit, Reading, Stale
+from knowledge_base.restoring import restore
+from knowledge_base.schema import LIBRARIES, Library, PassageText
+from knowledge_base.sources import IndexReport, Progress, Source
+from knowledge_base.writing import Writing
 
 if TYPE_CHECKING:
-    from chromadb.api import ClientAPI
-    from chromadb.api.models.Collection import Collection as ChromaCollection
-    from chromadb.api.types import QueryResult
-
     from knowledge_base.embeddings import EmbeddingModel, Embeddings
 
-_BATCH = 256
+__all__ = [
+    "Filter",
+    "Hit",
+    "IndexReport",
+    "IndexedDocument",
+    "KnowledgeStore",
+    "Progress",
+    "Source",
+    "StoreStats",
+]
+
+_Result = TypeVar("_Result")
+_ALL = Filter()
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class IndexReport:
-    """What `KnowledgeStore.index` did. All zero but `unchanged` when there was nothing to do."""
+class StoreStats:
+    """How much there is.
 
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
+    Attributes:
+        model: name of the embedding model, None if nothing was indexed.
+        dimension: of its vectors.
+        documents: how many, over all libraries.
+        passages: how many, over all libraries.
+        segments: in how many parts they lie.
+        libraries: number of documents and of passages of each library that there is something of.
+        size_bytes: of the folder.
+    """
 
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage of the index and its cosine similarity to the query, -1..1."""
-
-    passage: PassageText
-    score: float
+    model: str | None
+    dimension: int
+    documents: int
+    passages: int
+    segments: int
+    libraries: dict[Library, tuple[int, int]]
+    size_bytes: int
 
 
 class KnowledgeStore:
-    """A folder with an index. Safe to use from several threads; several processes may read while one writes.
+    """A folder with indexed documents. Safe to use from threads; several processes may read while one writes.
 
     Args:
-        folder: where the index lies; made when it is first built.
-        wait_s: how long to wait for another process that is building, in seconds.
+        folder: where the index lies; made when something is first added.
+        wait_s: how long to wait for another process that writes, in seconds.
+        commit_every: after how many passages an add makes what it has so far last.
+
+    Every method may raise `StoreError`: the folder cannot be used, or is damaged.
     """
 
-    def __init__(self, folder: Path, *, wait_s: float = 120) -> None:
+    def __init__(self, folder: Path, *, wait_s: float = 120, commit_every: int = 20_000) -> None:
         self._folder = folder.expanduser().resolve()
-        self._wait_s = wait_s
+        self._home = Home(self._folder, wait_s=wait_s)
+        self._commit_every = commit_every
         self._lock = threading.RLock()
-        self._client: ClientAPI | None = None
-        self._collection: ChromaCollection | None = None
-        self._model: str | None = None
+        self._reading: Reading | None = None
 
     @property
     def folder(self) -> Path:
         """Where the index lies."""
         return self._folder
 
-    def index(self, passages: Sequence[PassageText], embeddings: EmbeddingModel) -> IndexReport:
-        """Bring the index in step with `passages`; embeds only what is new or changed.
+    @property
+    def model(self) -> str | None:
+        """Name of the embedding model that the index was built with; None if nothing was indexed."""
+        return self._snapshot().model
+
+    def require(self, model: str) -> None:
+        """Make sure that vectors of an embedding model can be compared with those of the store.
 
         Raises:
-            StoreUnusable, StoreCorrupt: the folder cannot be used.
-            StoreBusy: another process has been building for longer than `wait_s`.
-            ValueError: two passages share an id.
+            StoreMismatch: the index was built with another one.
         """
-        digests = {passage.id: passage.digest for passage in passages}
-        if len(digests) != len(passages):
-            raise ValueError("passage ids are not unique")
-        digest = _digest(digests)
-        with self._lock:
-            if self._attach(embeddings.name, digest):
-                return IndexReport(0, 0, 0, len(passages))
-            with self._building():
-                if self._attach(embeddings.name, digest):  # another process was faster
-                    return IndexReport(0, 0, 0, len(passages))
-                with errors_of(self._folder):
-                    report = self._build(passages, digests, digest, embeddings)
-                self._attach(embeddings.name, digest)
-            return report
+        _require(self._snapshot(), model, self._folder)
 
-    def query(
+    def add(
         self,
-        embedding: Embeddings,
+        sources: Iterable[Source],
+        embeddings: EmbeddingModel,
         *,
-        limit: int,
-        products: Collection[str] | None = None,
-        sections: Collection[Section] | None = None,
-    ) -> list[Hit]:
-        """The passages nearest to an embedding, best first; equal scores in the order of ids.
+        progress: Callable[[Progress], None] | None = None,
+        replace_libraries: Collection[Library] = (),
+    ) -> IndexReport:
+        """Bring the store in step with documents; embeds only passages that are new or changed.
+
+        Memory does not grow with the number of passages. An add that is interrupted keeps what it committed,
+        and goes on from there when it is repeated.
 
         Args:
-            embedding: shape (dimension,), float32.
-            limit: most passages to return.
-            products: only passages of these; all if None.
-            sections: only these sections; all if None.
+            sources: documents to add, or to put in place of what has their keys.
+            embeddings: the model; the same for all that the store holds.
+            progress: called before each document that must be read, and at the end.
+            replace_libraries: documents of these libraries that are not among `sources` are removed.
 
         Raises:
-            StoreError: nothing was indexed yet, or the folder became unusable.
+            StoreMismatch: the index was built with another embedding model.
+            StoreBusy: another process has been writing for longer than `wait_s`.
+            KnowledgeError: the embedding model cannot be used.
         """
-        filters = [
-            {key: {"$in": sorted(values)}}
-            for key, values in (("product", products), ("section", sections))
-            if values is not None
-        ]
-        if limit < 1 or not all(condition["$in"] for each in filters for condition in each.values()):
-            return []
-        where: Any = None if not filters else filters[0] if len(filters) == 1 else {"$and": filters}
-        with self._lock, errors_of(self._folder):
-            found = self._search(
-                query_embeddings=np.asarray(embedding, np.float32)[None],
-                n_results=limit,
-                where=where,
-                include=["metadatas", "documents", "distances"],
+        counts = dict.fromkeys(("added", "changed", "unchanged"), 0)
+        failed: list[tuple[str, str]] = []
+        given: set[str] = set()
+        writing: Writing | None = None
+        with self._lock, self._home.errors(), ExitStack() as ending:
+            self.require(embeddings.name)
+            documents = self._snapshot().documents
+            for source in sources:
+                if source.key in given:
+                    failed.append((source.key, f"{source.title}: is given twice; the first one was taken"))
+                    continue
+                given.add(source.key)
+                if writing is None and not _holds(documents, source):
+                    writing = self._write(ending, embeddings)
+                    documents = self._snapshot().documents  # another process may have been faster
+                if writing is None or _holds(documents, source):
+                    counts["unchanged"] += 1
+                    continue
+                if progress:
+                    progress(Progress(source.title, len(given) - 1, writing.passages))
+                if reason := writing.put(source):
+                    failed.append((source.key, reason))
+                    continue
+                counts["changed" if source.key in documents else "added"] += 1
+                if writing.pending >= self._commit_every:
+                    writing.commit()
+            gone = frozenset(
+                key
+                for key, document in documents.items()
+                if document.library in replace_libraries and key not in given
             )
-        rows = zip(
-            found["ids"][0],
-            (found["metadatas"] or [[]])[0],
-            (found["documents"] or [[]])[0],
-            (found["distances"] or [[]])[0],
-            strict=True,
-        )
-        hits = [
-            Hit(_passage(id_, metadata, text), 1 - float(distance)) for id_, metadata, text, distance in rows
-        ]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))
+            if gone and writing is None:
+                writing = self._write(ending, embeddings)
+                gone &= self._snapshot().documents.keys()
+            if writing is None:
+                return IndexReport(**counts, failed=tuple(failed))
+            writing.commit(removed=gone)
+            self._tidy(writing)
+            if progress:
+                progress(Progress("", len(given), writing.passages))
+            return IndexReport(
+                **counts,
+                removed=len(gone),
+                failed=tuple(failed),
+                passages=writing.passages,
+                embedded=writing.embedded,
+            )
+
+    def remove(self, keys: Iterable[str]) -> int:
+        """Remove documents; how many of them there were."""
+        with self._lock, self._home.errors(), ExitStack() as ending:
+            wanted = frozenset(keys)
+            if not wanted & self._snapshot().documents.keys():
+                return 0
+            writing = self._write(ending, None)
+            gone = wanted & self._snapshot().documents.keys()
+            writing.commit(removed=gone)
+            self._tidy(writing)
+            return len(gone)
+
+    def rebuild(
+        self, embeddings: EmbeddingModel, *, progress: Callable[[Progress], None] | None = None
+    ) -> int:
+        """Embed every passage of the store again, with any model; how many there were.
+
+        The documents' files are not needed for this. Until it is done, the store answers as before.
+
+        Raises:
+            StoreBusy: another process has been writing for longer than `wait_s`.
+            KnowledgeError: the embedding model cannot be used.
+        """
+        with self._lock, self._home.errors(), ExitStack() as ending:
+            if not self._snapshot().documents:
+                return 0
+            writing = self._write(ending, embeddings)
+            documents = sorted(self._snapshot().documents.values(), key=lambda each: each.key)
+            for done, document in enumerate(documents):
+                if progress:
+                    progress(Progress(document.title, done, writing.pending))
+                writing.move([document], anew=True)
+            writing.commit()
+            self._tidy(writing)
+            return writing.embedded
+
+    def dense(self, vector: Embeddings, *, limit: int, where: Filter = _ALL) -> list[Hit]:
+        """The passages nearest to a vector, best first; equal scores in the order of ids.
+
+        Exact while at most 40,000 passages pass the filter; above that, Chroma's HNSW graph may miss some.
+
+        Args:
+            vector: shape (dimension,), by the store's embedding model.
+            limit: most passages to return.
+            where: which passages may be returned.
+
+        Raises:
+            StoreError: nothing was ever indexed.
+            StoreMismatch: the vector has another number of dimensions than those of the store.
+        """
+        given = np.asarray(vector, np.float32)
+        unit = given / max(float(np.linalg.norm(given)), 1e-12)
+
+        def search(reading: Reading) -> list[Hit]:
+            if reading.snapshot.dimension != given.size:
+                raise StoreMismatch(
+                    f"the query has {given.size} dimensions, and the knowledge index in {self._folder} "
+                    f"{reading.snapshot.dimension}, by {reading.snapshot.model}; use that embedding model"
+                )
+            return reading.dense(unit, limit=limit, where=where)
+
+        return self._read(search)
+
+    def lexical(self, text: str, *, limit: int, where: Filter = _ALL) -> list[Hit]:
+        """The passages that share words with a text, by BM25, best first; equal scores in the order of ids.
+
+        Words are compared by their stems; whatever else `text` holds is taken for space between words.
+
+        Raises:
+            StoreError: nothing was ever indexed.
+        """
+        return self._read(lambda reading: reading.lexical(text, limit=limit, where=where))
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Embeddings]:
+        """The vectors of some passages, each of shape (dimension,) and length 1; unknown ids are left out."""
+        return self._read(lambda reading: reading.vectors(ids))
+
+    def get(self, ids: Sequence[str]) -> dict[str, PassageText]:
+        """Some passages by id; unknown ids are left out."""
+        return self._read(lambda reading: reading.get(ids))
+
+    def passages(self, document: str) -> list[PassageText]:
+        """The passages of the document with this key, in its order; none if there is no such document."""
+
+        def read(reading: Reading) -> list[PassageText]:
+            found = reading.snapshot.documents.get(document)
+            return [passage for passage, _ in reading.rows(found)] if found else []
+
+        return self._read(read)
+
+    def documents(self) -> list[IndexedDocument]:
+        """Every document of the store, by key."""
+        with self._lock, self._home.errors():
+            return list(self._snapshot().documents.values())
+
+    def stats(self) -> StoreStats:
+        """How much there is."""
+        with self._lock, self._home.errors():
+            snapshot = self._snapshot()
+            counts: dict[Library, tuple[int, int]] = {}
+            for library in LIBRARIES:
+                of_library = [d.passages for d in snapshot.documents.values() if d.library == library]
+                if of_library:
+                    counts[library] = (len(of_library), sum(of_library))
+            return StoreStats(
+                model=snapshot.model,
+                dimension=snapshot.dimension,
+                documents=len(snapshot.documents),
+                passages=sum(passages for _, passages in counts.values()),
+                segments=len(snapshot.segments),
+                libraries=counts,
+                size_bytes=sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file()),
+            )
 
     def close(self) -> None:
-        """Release the folder; the store opens again on the next use of `index`."""
+        """Release the folder; the store opens again on its next use."""
         with self._lock:
-            self._collection = None
-            if self._client is not None:
-                close_client(self._client)
-                self._client = None
+            self._reading = None
+            self._home.close()
 
-    def _search(self, **query: Any) -> QueryResult:  # noqa: ANN401 - Chroma's arguments
-        """Query the collection; the current one if ours was swept by another process's builds."""
-        from chromadb.errors import NotFoundError
-
-        if self._collection is None or self._model is None:
-            raise StoreError(f"the knowledge index in {self._folder} is not open; index documents first")
-        try:
-            return self._collection.query(**query)
-        except NotFoundError:
-            index = read_manifest(self._folder).indexes.get(self._model)
-            current = index and find_collection(self._chroma(), index.collection)
-            if not current:
-                raise StoreCorrupt(
-                    f"the knowledge index in {self._folder} lost its passages; "
-                    "delete that folder, it is then built anew"
-                ) from None
-            self._collection = current
-            return current.query(**query)
-
-    def _attach(self, model: str, digest: str) -> bool:
-        """Use the collection over exactly these passages, if there is one."""
-        with errors_of(self._folder):
-            index = read_manifest(self._folder).indexes.get(model)
-            if index is None or index.digest != digest:
-                return False
-            collection = find_collection(self._chroma(), index.collection)
-            if collection is None or collection.count() != index.passages:
-                return False
-        self._collection, self._model = collection, model
-        return True
-
-    def _build(
-        self,
-        passages: Sequence[PassageText],
-        digests: dict[str, str],
-        digest: str,
-        embeddings: EmbeddingModel,
-    ) -> IndexReport:
-        manifest = read_manifest(self._folder)
-        client = self._chroma()
-        last = manifest.indexes.get(embeddings.name)
-        old = find_collection(client, last.collection) if last else None
-        known = _stored_digests(old) if old else {}
-        kept = [p for p in passages if known.get(p.id) == p.digest]
-        fresh = [p for p in passages if known.get(p.id) != p.digest]
-
-        self._sweep(client, manifest)
-        name = _collection_name(embeddings.name, digest)
-        if last and name == last.collection:  # the old one is damaged: it must not be taken for the new
-            old, kept, fresh = None, [], list(passages)
-        new = make_collection(client, name)
-        for batch in _batches(kept):
-            assert old is not None  # noqa: S101 - something can only be kept from an old collection
-            rows = old.get(ids=[p.id for p in batch], include=["embeddings"])
-            vectors = dict(zip(rows["ids"], np.asarray(rows["embeddings"], np.float32), strict=True))
-            _write(new, batch, np.stack([vectors[p.id] for p in batch]))
-        for batch in _batches(fresh):
-            _write(new, batch, embeddings.encode([f"{p.heading}. {p.text}" for p in batch]))
-
-        entry = IndexEntry(collection=name, digest=digest, passages=len(passages))
-        write_manifest(self._folder, Manifest(indexes={**manifest.indexes, embeddings.name: entry}))
-        changed = sum(p.id in known for p in fresh)
-        removed = sum(id_ not in digests for id_ in known)
-        return IndexReport(len(fresh) - changed, changed, removed, len(kept))
-
-    def _sweep(self, client: ClientAPI, manifest: Manifest) -> None:
-        """Drop collections that no index names: what crashed builds left, and what earlier ones replaced."""
-        wanted = {index.collection for index in manifest.indexes.values()}
-        for collection in client.list_collections():
-            if collection.name not in wanted:
-                client.delete_collection(collection.name)
-
-    def _chroma(self) -> ClientAPI:
-        if self._client is None:
-            self._client = open_client(self._folder / "chroma")
-        return self._client
-
-    @contextmanager
-    def _building(self) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
-        with errors_of(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._folder / "build.lock")
+    def _read(self, search: Callable[[Reading], _Result]) -> _Result:
+        """Search the current state, and once more if it went on meanwhile."""
+        with self._home.errors():
+            for _ in range(_ATTEMPTS):
+                try:
+                    with self._lock:
+                        reading = self._current()
+                    return search(reading)
+                except Stale:
+                    with self._lock:
+                        self._reading = None
+            with self._lock, self._home.writing():
+                restore(self._home, self._home.catalogue.read())
+                reading = self._current()
             try:
-                lock.acquire(timeout=self._wait_s)
-            except Timeout as exc:
-                raise StoreBusy(
-                    f"another process is building the knowledge index in {self._folder}; try again later"
+                return search(reading)
+            except Stale as exc:
+                raise StoreCorrupt(
+                    f"the knowledge index in {self._folder} lost passages ({exc}); "
+                    "delete that folder, it is then built anew"
                 ) from exc
-        try:
-            yield
-        finally:
-            lock.release()
+
+    def _current(self) -> Reading:
+        """The state that the catalogue names now, opened."""
+        for _ in range(_ATTEMPTS):
+            generation = self._home.catalogue.generation()
+            if not generation:
+                raise StoreError(
+                    f"the knowledge index in {self._folder} holds nothing yet; add documents first"
+                )
+            if self._reading is not None and self._reading.snapshot.generation == generation:
+                return self._reading
+            snapshot = self._home.catalogue.read()
+            reading = Reading(self._home, snapshot)
+            if self._home.catalogue.generation() == snapshot.generation:
+                self._reading = reading
+        raise Stale("the catalogue changes all the time")
+
+    def _snapshot(self) -> Snapshot:
+        """The catalogue now; the one that is open if it is still current."""
+        with self._lock:
+            generation = self._home.catalogue.generation()
+            if self._reading is not None and self._reading.snapshot.generation == generation:
+                return self._reading.snapshot
+            return self._home.catalogue.read()
+
+    def _write(self, ending: ExitStack, embeddings: EmbeddingModel | None) -> Writing:
+        """Become the one that writes, until `ending`."""
+        ending.enter_context(self._home.writing())
+        snapshot = self._home.catalogue.read()
+        restore(self._home, snapshot)
+        reading = self._current() if snapshot.generation else None
+        writing = Writing(self._home, snapshot, reading, embeddings)
+        ending.callback(writing.close)
+        writing.sweep()
+        return writing
+
+    def _tidy(self, writing: Writing) -> None:
+        """Merge small segments, and delete what is no longer named."""
+        while crowded := writing.crowded():
+            self._reading = None
+            writing.merge(crowded, self._current())
+        writing.sweep()
 
 
-def _digest(digests: dict[str, str]) -> str:
-    joined = "\n".join(f"{id_} {digest}" for id_, digest in sorted(digests.items()))
-    return hashlib.sha256(f"{STORE_VERSION}\n{joined}".encode()).hexdigest()
+def _holds(documents: dict[str, IndexedDocument], source: Source) -> bool:
+    known = documents.get(source.key)
+    return known is not None and known.digest == source.digest
 
 
-def _collection_name(model: str, digest: str) -> str:
-    return f"passages-{hashlib.sha256(model.encode()).hexdigest()[:12]}-{digest[:16]}"
-
-
-def _batches(passages: Sequence[PassageText]) -> Iterator[Sequence[PassageText]]:
-    for first in range(0, len(passages), _BATCH):
-        yield passages[first : first + _BATCH]
-
-
-def _write(collection: ChromaCollection, passages: Sequence[PassageText], vectors: Embeddings) -> None:
-    collection.upsert(
-        ids=[p.id for p in passages],
-        embeddings=vectors,
-        documents=[p.text for p in passages],
-        metadatas=[
-            {**p.model_dump(exclude={"id", "text"}, exclude_none=True), "digest": p.digest} for p in passages
-        ],
-    )
-
-
-def _stored_digests(collection: ChromaCollection) -> dict[str, str]:
-    """Digest of every passage in a collection, by id."""
-    found: dict[str, str] = {}
-    for offset in range(0, collection.count(), _BATCH):
-        rows = collection.get(include=["metadatas"], limit=_BATCH, offset=offset)
-        for id_, metadata in zip(rows["ids"], rows["metadatas"] or (), strict=True):
-            found[id_] = str(metadata["digest"])
-    return found
-
-
-def _passage(id_: str, metadata: Any, text: str) -> PassageText:  # noqa: ANN401 - Chroma's metadata
-    fields = {key: value for key, value in metadata.items() if key != "digest"}
-    return PassageText.model_validate({"defect": None, "kind": None, **fields, "id": id_, "text": text})
+def _require(snapshot: Snapshot, model: str, folder: Path) -> None:
+    if snapshot.documents and snapshot.model != model:
+        raise StoreMismatch(
+            f"the knowledge index in {folder} was built with the embedding model {snapshot.model}, not with "
+            f"{model}; build it anew with: agent kb add --rebuild, or choose another data folder"
+        )

@@ -1,0 +1,200 @@
+"""Searches a store as it was at one moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge_base.catalogue import IndexedDocument, Segment, Snapshot
+from knowledge_base.chroma import find_collection, nearest_rows
+from knowledge_base.filters import Filter
+from knowledge_base.lexical import place_of, segment_and_row
+from knowledge_base.schema import PassageText
+from knowledge_base.vectors import Mask, SegmentVectors
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
+
+    from knowledge_base.embeddings import Embeddings
+    from knowledge_base.home import Home
+
+EXACT_ROWS = 40_000
+"""Up to so many candidates are compared one by one: 60 MB at 384 dimensions, some 10 ms on one core."""
+
+_FEW_ROWS = 4_000  # of one segment: comparing them is faster than walking a graph
+_CHUNK = 1024  # passages of a document in memory at a time
+_MOST_CANDIDATES = 2_000  # of a graph, before all that pass the filter are compared instead
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage of the store and how well it fits: cosine similarity -1..1, or BM25 score from 0 up."""
+
+    passage: PassageText
+    score: float
+
+
+class Stale(Exception):
+    """What the catalogue named is no longer there: it went on meanwhile, or files were lost."""
+
+
+class Reading:
+    """A state of the store, opened for searching. Safe to use from several threads.
+
+    Raises:
+        Stale: files that the catalogue names are missing.
+    """
+
+    def __init__(self, home: Home, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._home = home
+        try:
+            self._lexical = home.lexical().reader()
+            self._parts = [_Part(home, segment, snapshot) for segment in snapshot.segments.values()]
+        except FileNotFoundError as exc:
+            raise Stale(str(exc)) from exc
+        for part in self._parts:
+            if snapshot.live(part.segment.name) and not self._lexical.holds(part.segment.name):
+                raise Stale(f"no full text of {part.segment.name}")
+        self._names = {part.segment.number: part for part in self._parts}
+
+    def dense(self, vector: Embeddings, *, limit: int, where: Filter) -> list[Hit]:
+        """The passages nearest to a vector of length 1, best first; equal scores in the order of ids."""
+        if limit < 1 or where.keeps_nothing:
+            return []
+        asked = [(part, *part.kept(where)) for part in self._parts]
+        exact = sum(count for _, _, count in asked) <= EXACT_ROWS
+        found: list[tuple[int, float]] = []
+        for part, kept, count in asked:
+            if not count:
+                continue
+            search = part.exact if exact or count <= _FEW_ROWS else part.approximate
+            rows, scores = search(vector, limit, kept, count)
+            places = (place_of(part.segment.number, int(row)) for row in rows)
+            found += zip(places, map(float, scores), strict=True)
+        best = sorted(found, key=lambda each: -each[1])[:limit]
+        passages = self._at([place for place, _ in best])
+        hits = [Hit(passages[place], score) for place, score in best]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))
+
+    def lexical(self, text: str, *, limit: int, where: Filter) -> list[Hit]:
+        """The passages that share words with a text, best first; equal scores in the order of ids."""
+        asked = limit
+        while True:
+            found = self._lexical.search(text, limit=asked, where=where)
+            hits = [Hit(passage, score) for place, score, passage in found if self._is_live(place)][:limit]
+            if len(hits) == limit or len(found) < asked:
+                return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id))
+            asked *= 2  # dead passages crowd out live ones until the next writer takes them out
+
+    def get(self, ids: Sequence[str]) -> dict[str, PassageText]:
+        """The passages of some ids; those that there are none of are left out."""
+        return {passage.id: passage for place, passage in self._lexical.named(ids) if self._is_live(place)}
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Embeddings]:
+        """The vectors of some passages, each of shape (dimension,)."""
+        found: dict[str, Embeddings] = {}
+        for place, passage in self._lexical.named(ids):
+            if self._is_live(place):
+                segment, row = segment_and_row(place)
+                found[passage.id] = self._names[segment].flat.take([row])[0]
+        return found
+
+    def rows(self, document: IndexedDocument) -> Iterator[tuple[PassageText, Embeddings]]:
+        """The passages of a document in its order, each with its vector; few are in memory at a time."""
+        part = self._names[self.snapshot.segments[document.segment].number]
+        for first in range(document.first, document.first + document.passages, _CHUNK):
+            rows = range(first, min(first + _CHUNK, document.first + document.passages))
+            places = [place_of(part.segment.number, row) for row in rows]
+            passages, vectors = self._at(places), part.flat.take(rows)
+            yield from zip((passages[place] for place in places), vectors, strict=True)
+
+    def vector_at(self, document: IndexedDocument, offset: int) -> Embeddings:
+        """The vector of one passage of a document, by its position there."""
+        part = self._names[self.snapshot.segments[document.segment].number]
+        vector: Embeddings = part.flat.take([document.first + offset])[0]
+        return vector
+
+    def _at(self, places: Sequence[int]) -> dict[int, PassageText]:
+        found = self._lexical.at(places)
+        if len(found) != len(places):
+            raise Stale("passages are missing in the full text")
+        return found
+
+    def _is_live(self, place: int) -> bool:
+        number, row = segment_and_row(place)
+        part = self._names.get(number)
+        return part is not None and part.is_live(row)
+
+
+class _Part:
+    """A segment as far as it is live."""
+
+    def __init__(self, home: Home, segment: Segment, snapshot: Snapshot) -> None:
+        self.segment = segment
+        self._home, self._snapshot = home, snapshot
+        self.flat: SegmentVectors = home.vectors(segment, snapshot.dimension)
+        self._collection: Collection | None = None
+
+    @cached_property
+    def _live(self) -> Mask | None:
+        """Which rows are live; None if all are."""
+        if self._snapshot.live(self.segment.name) == self.segment.rows:
+            return None
+        live = np.zeros(self.segment.rows, bool)
+        for document in self._snapshot.by_segment.get(self.segment.name, ()):
+            live[document.first : document.first + document.passages] = True
+        return live
+
+    def is_live(self, row: int) -> bool:
+        """Whether a row is live."""
+        return row < self.segment.rows and (self._live is None or bool(self._live[row]))
+
+    def kept(self, where: Filter) -> tuple[Mask | None, int]:
+        """The live rows that pass a filter, None if all do; and how many those are."""
+        passes, live = self.flat.kept(where), self._live
+        kept = live if passes is None else passes if live is None else passes & live
+        return kept, self.segment.rows if kept is None else int(np.count_nonzero(kept))
+
+    def exact(
+        self,
+        vector: Embeddings,
+        limit: int,
+        kept: Mask | None,
+        count: int,  # noqa: ARG002 - as `approximate`
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The nearest rows and their similarity."""
+        return self.flat.nearest(vector, limit, kept)
+
+    def approximate(
+        self, vector: Embeddings, limit: int, kept: Mask | None, count: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The same from Chroma's graph, unfiltered, with as many candidates as the filter calls for.
+
+        A graph that is walked under a filter must look at most of its nodes when few of them pass, so it is
+        asked without one. Where many candidates do not hold enough that pass, all that pass are compared.
+        """
+        wanted = limit if kept is None else math.ceil(1.5 * limit * self.segment.rows / count)
+        while wanted <= max(limit, _MOST_CANDIDATES):
+            rows = nearest_rows(self._graph(), vector, min(wanted, self.segment.rows))
+            rows = rows if kept is None else rows[kept[rows]]
+            if len(rows) >= min(limit, count):
+                rows = rows[:limit]
+                scores = self.flat.take(rows.tolist()) @ vector
+                order = np.lexsort((rows, -scores))
+                return rows[order], scores[order]
+            wanted *= 4
+        return self.flat.nearest(vector, limit, kept)
+
+    def _graph(self) -> Collection:
+        if self._collection is None:
+            self._collection = find_collection(self._home.chroma(), self.segment.name)
+            if self._collection is None:
+                raise Stale(f"no collection of {self.segment.name}")
+        return self._collection
