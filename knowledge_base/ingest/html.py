@@ -27,6 +27,7 @@ _INLINE = {
     *("q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup"),
     *("time", "tt", "u", "var", "wbr", "img"),
 }
+_BULLET = "-"
 _MOST_ROWS = 1_000  # that one cell reaches down
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?![.\d]*[1-9])",
@@ -70,7 +71,7 @@ def blocks_of(text: str, limits: Limits) -> Iterator[Block]:
         if isinstance(node, Tag) and node.name in _INLINE:
             waiting.extend(reversed(node.contents))
             continue
-        if prose := one_line("".join(said)):
+        if (prose := one_line("".join(said))) not in {"", _BULLET}:
             yield Paragraph(prose)
         said = []
         if not isinstance(node, Tag):
@@ -82,7 +83,7 @@ def blocks_of(text: str, limits: Limits) -> Iterator[Block]:
         elif node.name == "pre":
             yield Paragraph(node.get_text())
         else:
-            said = ["- "] if node.name == "li" else []
+            said = [_BULLET, " "] if node.name == "li" else []
             waiting.append(None)
             waiting.extend(reversed(node.contents))
 
