@@ -25,6 +25,10 @@ _FLOOR_WEIGHT: Final = 3
 _ROBUST_FROM: Final = 8
 """From this many scores on the median deviation is steady enough to stand in for the standard deviation."""
 
+FIRM: Final = 16
+_FIRM_ALIGNED: Final = 8
+"""From so many different good images on limits are firm; fewer do where parts are compared place by place."""
+
 _STUDENT_DF: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 60, 1_000_000)
 STUDENT_95: Final = (
     *(6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860),
@@ -163,6 +167,7 @@ def calibrate(
         anomalous_from=anomalous_from,
         reliability=reliability,
         reliability_reason=reason,
+        wanted=max(0, (_FIRM_ALIGNED if aligned else FIRM) - normals),
     )
 
 
@@ -191,7 +196,7 @@ def student(freedom: float, quantiles: tuple[float, ...]) -> float:
 
 def _reliability(normals: int, *, aligned: bool) -> tuple[Reliability, str]:
     """How far the limits can be trusted, why, and what would help."""
-    firm, fair = (8, 1) if aligned else (16, 6)
+    firm, fair = (_FIRM_ALIGNED, 1) if aligned else (FIRM, 6)
     behind = "1 good image" if normals == 1 else f"{normals} good images"
     if normals >= firm:
         return "high", f"Calibrated on {behind}."

@@ -17,7 +17,7 @@ import numpy as np
 from tools.experts.anomalib_models.detector import Bank, Detector, Opener, Sight
 from tools.experts.anomalib_models.reading import place
 from tools.experts.base import FittedState, Scope
-from tools.experts.calibration import calibrate, perturbations
+from tools.experts.calibration import FIRM, calibrate, perturbations
 from tools.experts.framing import distinct, within_reach
 from tools.masks import Mask
 from tools.types import Calibration, Measurement, Pixels, UserLimits
@@ -27,9 +27,6 @@ COPIES: Final = 4
 
 _LEAST_SPREAD: Final = 0.05
 """Of the centre. Good pictures' scores lie about 5 % apart; less, seen on a few of them, is luck."""
-
-_FIRM: Final = 16
-"""Good pictures that make limits firm."""
 
 _LEFT_OUT_AT_MOST: Final = 32
 _FEW: Final = 5
@@ -44,7 +41,7 @@ UNSEEN: Final = Calibration(
     reliability="low",
     reliability_reason="Without a good image the model's probability is not calibrated: it can raise doubt, "
     "never settle it.",
-    wanted=_FIRM,
+    wanted=FIRM,
 )
 """Of a model that has seen no good picture: a probability never reaches what would be anomalous."""
 
@@ -280,11 +277,10 @@ def _limits(detector: Detector, known: Known, bank: Bank) -> Limits:
 
 def _calibrated(scores: list[float], plausible: list[float], normals: int) -> Calibration:
     alone = normals == 1
-    calibration = calibrate(
+    return calibrate(
         scores,
         method="copies of the one good image, left out in turn" if alone else "good images, left out in turn",
         normals=normals,
         floor_spread=_LEAST_SPREAD * float(np.median(scores)),
         plausible=plausible,
     )
-    return calibration.model_copy(update={"wanted": max(0, _FIRM - normals)})
