@@ -94,7 +94,7 @@ class LexicalReader:
 
     def segments(self) -> list[str]:
         """Names of the segments of which there is anything."""
-        return [str(term) for term in self._searcher.terms_with_prefix("segment", "")]
+        return [name for name, _ in self._searcher.terms_with_prefix("segment", "")]
 
     def _query(self, text: str) -> tantivy.Query | None:
         import tantivy

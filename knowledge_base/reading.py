@@ -64,12 +64,12 @@ class Reading:
                 raise Stale(f"no full text of {part.segment.name}")
         self._names = {part.segment.number: part for part in self._parts}
 
-    def dense(self, vector: Embeddings, *, limit: int, where: Filter) -> list[Hit]:
+    def dense(self, vector: Embeddings, *, limit: int, where: Filter, exact: bool) -> list[Hit]:
         """The passages nearest to a vector of length 1, best first; equal scores in the order of ids."""
         if limit < 1 or where.keeps_nothing:
             return []
         asked = [(part, *part.kept(where)) for part in self._parts]
-        exact = sum(count for _, _, count in asked) <= EXACT_ROWS
+        exact = exact or sum(count for _, _, count in asked) <= EXACT_ROWS
         found: list[tuple[int, float]] = []
         for part, kept, count in asked:
             if not count:

@@ -29,13 +29,21 @@ class Writing:
         snapshot: its state now.
         reading: the same, opened; None if it was never written.
         embeddings: embeds what is new; None if nothing will be.
+        anew: everything will be embedded again, by a model whose vectors may have another dimension.
     """
 
     def __init__(
-        self, home: Home, snapshot: Snapshot, reading: Reading | None, embeddings: EmbeddingModel | None
+        self,
+        home: Home,
+        snapshot: Snapshot,
+        reading: Reading | None,
+        embeddings: EmbeddingModel | None,
+        *,
+        anew: bool = False,
     ) -> None:
         self._home, self._snapshot, self._reading, self._embeddings = home, snapshot, reading, embeddings
         self._lexical = home.lexical(make=True).writer()
+        self._anew = anew
         self._segment: SegmentWriter | None = None
         self._documents: dict[str, IndexedDocument] = {}
         self.passages = 0
@@ -82,14 +90,14 @@ class Writing:
         )
         return None
 
-    def move(self, documents: Iterable[IndexedDocument], *, anew: bool = False) -> None:
-        """Write documents of the store into the new segment; with `anew`, embed them again."""
+    def move(self, documents: Iterable[IndexedDocument]) -> None:
+        """Write documents of the store into the new segment, with the vectors they have unless `anew`."""
         assert self._reading is not None  # noqa: S101 - there are documents
         segment = self._open_segment()
         for document in documents:
             first = segment.rows
             for passage, vector in self._reading.rows(document):
-                segment.put(passage, None if anew else vector)
+                segment.put(passage, None if self._anew else vector)
             moved = {**vars(document), "segment": segment.name, "first": first}
             self._documents[document.key] = IndexedDocument(**moved)
 
@@ -152,8 +160,8 @@ class Writing:
     def crowded(self) -> list[str]:
         """Segments that should become one (the logarithmic method, Bentley and Saxe 1980).
 
-        Several of like size, or one that is mostly dead: so there are a logarithmic number of segments, and a
-        passage is moved a logarithmic number of times.
+        All of like size, once there are several, or one that is mostly dead. So the number of segments, and
+        how often a passage is moved, grow with the logarithm of the number of passages.
         """
         sizes: dict[int, list[str]] = {}
         for name, segment in self._snapshot.segments.items():
@@ -165,13 +173,13 @@ class Writing:
 
     def _open_segment(self) -> SegmentWriter:
         if self._segment is None:
-            same_model = self._embeddings is None or self._embeddings.name == self._snapshot.model
+            keeps = self._snapshot.documents and not self._anew
             self._segment = SegmentWriter(
                 self._home,
                 self._home.catalogue.next_number(),
                 self._lexical,
                 self._embeddings,
-                self._snapshot.dimension if same_model else 0,
+                self._snapshot.dimension if keeps else 0,
             )
         return self._segment
 
