@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from bs4.element import PageElement, Tag
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_UNREAD = {
-    *("script", "style", "template", "noscript", "head", "iframe", "object", "embed", "svg"),
-    *("math", "canvas", "audio", "video", "select", "datalist", "dialog", "textarea", "input"),
-    *("button", "nav"),
-}
 _INLINE = {
     *("a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data"),
     *("del", "dfn", "em", "font", "i", "ins", "kbd", "label", "mark"),
@@ -29,10 +24,6 @@ _INLINE = {
 }
 _BULLET = "-"
 _MOST_ROWS = 1_000  # that one cell reaches down
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|font-size\s*:\s*0(?![.\d]*[1-9])|opacity\s*:\s*0(?![.\d]*[1-9])",
-    re.IGNORECASE,
-)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{2,20})", re.IGNORECASE)
 
 
@@ -52,16 +43,15 @@ def blocks(file: BinaryIO, limits: Limits) -> Iterator[Block]:
 
 def blocks_of(text: str, limits: Limits) -> Iterator[Block]:
     """As `blocks`, for HTML inside another file."""
-    from bs4 import BeautifulSoup
     from bs4.element import NavigableString, PreformattedString, Tag
 
-    root = BeautifulSoup(text, "html.parser")
-    if (title := root.title) and not root.h1:
-        yield Heading(title.get_text(), 1)
-    for unread in root.find_all(lambda tag: tag.name in _UNREAD or _is_hidden(tag)):
-        unread.decompose()
+    from knowledge_base.ingest.html_tree import visible_tree
+
+    title, page = visible_tree(text)
+    if title and not page.h1:
+        yield Heading(title, 1)
     said: list[str] = []
-    waiting: list[PageElement | None] = [root]  # None: a block ends here
+    waiting: list[PageElement | None] = [page]  # None: a block ends here
     while waiting:
         node = waiting.pop()
         if isinstance(node, NavigableString):
@@ -86,16 +76,6 @@ def blocks_of(text: str, limits: Limits) -> Iterator[Block]:
             said = [_BULLET, " "] if node.name == "li" else []
             waiting.append(None)
             waiting.extend(reversed(node.contents))
-
-
-def _is_hidden(tag: Tag) -> bool:
-    """Whether the element hides itself; rules of style sheets are not followed."""
-    style = tag.get("style")
-    return (
-        tag.has_attr("hidden")
-        or tag.get("aria-hidden") == "true"
-        or (isinstance(style, str) and _HIDDEN.search(style) is not None)
-    )
 
 
 def _text_in(tag: Tag) -> str:

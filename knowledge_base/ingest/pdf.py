@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from knowledge_base.errors import DocumentInvalid
@@ -40,24 +40,31 @@ def blocks(file: BinaryIO, limits: Limits) -> Iterator[Block]:
     Raises:
         DocumentInvalid: it is no PDF, encrypted, without any text, or beyond the limits.
     """
-    from pypdf import PdfReader
-    from pypdf.errors import DependencyError, PyPdfError
-
     if b"%PDF-" not in file.read(1024):
         raise DocumentInvalid("is no PDF; save it in the format that its name says")
     file.seek(0)
-    try:
-        reader = PdfReader(file)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise DocumentInvalid("is encrypted; save it without a password")
-        count = len(reader.pages)
-    except DependencyError as exc:
-        raise DocumentInvalid("is encrypted; save it without a password") from exc
-    except (PyPdfError, RecursionError) as exc:
-        raise DocumentInvalid(f"is damaged ({one_line(str(exc))[:100]}); save or print it anew") from exc
+    reader, count = _opened(file)
     if count > limits.pages:
         raise DocumentInvalid(f"has {count} pages, and {limits.pages} are read at most; split it")
     yield from _pages(reader, count)
+
+
+def _opened(file: BinaryIO) -> tuple[PdfReader, int]:
+    from pypdf import PdfReader
+    from pypdf.errors import DependencyError, FileNotDecryptedError
+
+    try:
+        reader = PdfReader(file)
+        if reader.is_encrypted:
+            reader.decrypt("")  # where only printing or copying is locked
+        return reader, len(reader.pages)
+    except MemoryError:
+        raise
+    except (DependencyError, FileNotDecryptedError) as exc:
+        raise DocumentInvalid("is encrypted; save it without a password") from exc
+    except Exception as exc:
+        reason = one_line(str(exc))[:100] or type(exc).__name__
+        raise DocumentInvalid(f"is damaged ({reason}); save or print it anew") from exc
 
 
 def _pages(reader: PdfReader, count: int) -> Iterator[Block]:
@@ -69,7 +76,7 @@ def _pages(reader: PdfReader, count: int) -> Iterator[Block]:
             lines = _lines(reader.pages[number - 1])
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001 - pypdf raises whatever a damaged page makes it stumble over
+        except Exception:  # noqa: BLE001 - as for files
             broken.append(number)
             continue
         finally:
@@ -134,7 +141,7 @@ def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
                 found.setdefault(page + 1, []).append((level, one_line(str(entry.title))))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - as for pages; the type's size tells headings, too
+    except Exception:  # noqa: BLE001 - as for files; the size of the type tells headings, too
         return {}
     return found
 
@@ -163,16 +170,11 @@ def _by_bookmarks(lines: list[_Line], marks: Sequence[tuple[int, str]], page: in
 
 def _by_size(lines: list[_Line], body: float, page: int) -> Iterator[Block]:
     """Headings are short lines of larger type; those that follow one another in one size are one heading."""
-    said: list[_Line] = []
-    before = 0
-    for line in [*lines, _Line("", body)]:
-        level = _level(line, body)
-        if level != before and said:
-            yield from [Heading(_joined(said), before, page)] if before else _paragraphs(said, page)
-            said = []
-        said.append(line)
-        before = level
-    yield from _paragraphs(said, page)
+    for level, group in groupby(lines, key=lambda line: _level(line, body)):
+        if level:
+            yield Heading(_joined(list(group)), level, page)
+        else:
+            yield from _paragraphs(list(group), page)
 
 
 def _level(line: _Line, body: float) -> int:

@@ -39,6 +39,7 @@ def blocks(file: BinaryIO, limits: Limits) -> Iterator[Block]:
     csv.field_size_limit(limits.cell_characters)
     rows = csv.reader(itertools.chain(first, lines), delimiter=delimiter)
     names: Sequence[str] | None = None
+    bare = False  # names and nothing under them: then they are all there is
     try:
         for cells in rows:
             if len(cells) > limits.columns:
@@ -50,9 +51,12 @@ def blocks(file: BinaryIO, limits: Limits) -> Iterator[Block]:
                 continue
             if names is None:
                 names = cells if are_names(cells) else ()
-                if names:
+                if bare := bool(names):
                     continue
+            bare = False
             yield Row(tuple(named(names, cells)))
+        if names and bare:
+            yield Row(tuple(named((), names)))
     except csv.Error as exc:
         raise DocumentInvalid(f"line {rows.line_num}: {exc}; correct the table there") from exc
 

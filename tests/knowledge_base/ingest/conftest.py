@@ -17,12 +17,12 @@ from knowledge_base.schema import PassageText
 Lines = Sequence[tuple[float, str]]  # size of the type in points, text
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pdf() -> Callable[..., bytes]:
-    return build_pdf
+    return _build_pdf
 
 
-def build_pdf(
+def _build_pdf(
     *pages: Lines,
     bookmarks: Sequence[tuple[str, int]] = (),
     compress: bool = False,
@@ -88,7 +88,7 @@ def _assemble(objects: dict[int, bytes]) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def blocks() -> Callable[..., list[Block]]:
     """The blocks of a file's content, parsed here rather than in a process of its own."""
 

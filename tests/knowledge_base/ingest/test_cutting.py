@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,7 +92,7 @@ def test_cutting_is_deterministic(paragraphs):
 @given(PROSE)
 def test_what_is_repeated_ended_the_piece_before(text):
     pieces = list(cut([Paragraph(text)]))
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         assert squeezed(before.text).endswith(squeezed(piece.text[: piece.repeated]))
 
 
