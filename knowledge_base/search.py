@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+import threading
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from knowledge_base.brief import brief
+from knowledge_base.diversity import distinct
 from knowledge_base.embeddings import EmbeddingModel
 from knowledge_base.filters import Filter
-from knowledge_base.load import Documents
-from knowledge_base.schema import (
-    SECTIONS,
-    Defect,
-    Library,
-    PassageText,
-    ProductDocument,
-    Section,
-    name_key,
-)
-from knowledge_base.sources import IndexReport, sources_of
+from knowledge_base.fusion import fused
+from knowledge_base.load import DocumentFile, Documents
+from knowledge_base.recognition import Names
+from knowledge_base.schema import LIBRARIES, SECTIONS, Defect, Library, PassageText, Section, name_key
+from knowledge_base.sources import IndexReport, Progress, sources_of
 from knowledge_base.store import KnowledgeStore
+from knowledge_base.tokens import within_budget
 
 MINIMUM_SCORE = 0.3
 """Cosine similarity below which a passage does not answer the question.
 
 With all-MiniLM-L6-v2 on our documents, questions about something else reach 0.24; inspectors' questions
-find the right defect at 0.33 and above.
+find the right defect at 0.33 and above. A passage that holds a code of the question passes all the same.
 """
+
+Mode: TypeAlias = Literal["hybrid", "dense", "bm25"]
+"""By meaning and words, by meaning alone, or by words alone."""
+
+NEAR_ORACLE: Library = "mmad"
+"""Names the defects of a benchmark's test images; looked up only by whoever asks for it."""
+
+_EVERYDAY: frozenset[Library] = frozenset(LIBRARIES) - {NEAR_ORACLE}
+_DOCUMENTED: frozenset[Library] = frozenset(("shipped", "own"))
+_CANDIDATES = 50
+_CODE = re.compile(r"(?=\w*\d)\w[\w.-]*\w")
 
 
 class Passage(BaseModel):
@@ -80,26 +92,22 @@ class KnownDefect:
 
 
 class KnowledgeBase:
-    """Documents with an index over them. Safe to use from several threads.
+    """Documents with an index over them and over files that were added. Safe to use from several threads.
 
-    Opening it brings the index in step with the documents; `opened` says what that took.
-
-    Raises:
-        KnowledgeError: the store or the embedding model cannot be used.
+    A product document is indexed when a search first needs it, and again after it changed; `index` does so
+    for all of them at once.
     """
 
     def __init__(self, documents: Documents, store: KnowledgeStore, embeddings: EmbeddingModel) -> None:
         self._documents, self._store, self._embeddings = documents, store, embeddings
         self._general = tuple(document.id for document in documents.general)
-        self._names = {
-            name_key(name): document.id
+        self._names = Names(
+            (name, document.id)
             for document in documents.products
             for name in (document.id, document.name, *document.synonyms)
-        }
-        self._by_id = {passage.id: passage for passage in documents.passages}
-        self.opened: IndexReport = store.add(
-            sources_of(documents.files), embeddings, replace_libraries=("shipped", "own")
         )
+        self._lock = threading.Lock()
+        self._indexed: set[str] = set()
 
     def products(self) -> list[Product]:
         """The products that there are documents about, by id."""
@@ -109,8 +117,24 @@ class KnowledgeBase:
         ]
 
     def product_named(self, name: str) -> str | None:
-        """Id of the product of this id, name or synonym; case, spaces and punctuation do not count."""
-        return self._names.get(name_key(name)) if name_key(name) else None
+        """Id of the product that a name or a synonym means; see `recognition.Names`."""
+        return self._names.product(name)
+
+    def index(self, progress: Callable[[Progress], None] | None = None) -> IndexReport:
+        """Bring the index in step with every product document; embeds only what is new or changed.
+
+        Raises:
+            KnowledgeError: the store or the embedding model cannot be used.
+        """
+        with self._lock:
+            report = self._store.add(
+                sources_of(self._documents.files),
+                self._embeddings,
+                progress=progress,
+                replace_libraries=_DOCUMENTED,
+            )
+            self._indexed.update(file.document.id for file in self._documents.files)
+            return report
 
     def search(
         self,
@@ -118,38 +142,108 @@ class KnowledgeBase:
         *,
         product: str | None = None,
         sections: Collection[Section] | None = None,
+        libraries: Collection[Library] | None = None,
         limit: int = 6,
+        mode: Mode = "hybrid",
         minimum_score: float = MINIMUM_SCORE,
+        most_tokens: int | None = None,
     ) -> list[Passage]:
         """Passages that answer a question, best first; none if none is near enough.
 
+        Rankings by meaning and by words are fused; passages that say the same as a better one are left out.
+
         Args:
             query: a question or a few words, as an inspector would put it.
-            product: id, name or synonym. One that is not known leaves only the general document, and the
-                passages say so (`general`). None searches everything.
+            product: id, name or synonym; passages about it, and about no product. One that no document knows
+                leaves the general document (its passages say so, `general`) and files added for that product.
+                None searches everything.
             sections: only these; all if None.
+            libraries: only these; None leaves out `mmad` alone, which names what test images show.
             limit: most passages to return.
-            minimum_score: cosine similarity that a passage must reach.
+            mode: which rankings to use.
+            minimum_score: cosine similarity to the question that a passage must reach, unless it holds a
+                code of the question: a word with a digit in it, such as a part or error number.
+            most_tokens: what the passages may come to, by estimate; no bound if None.
 
         Raises:
             KnowledgeError: the store or the embedding model cannot be used.
-            ValueError: a section that does not exist.
+            ValueError: a section or a library that does not exist.
         """
-        if unknown := set(sections or ()) - set(SECTIONS):
-            raise ValueError(f"no section {sorted(unknown)}; sections are {', '.join(SECTIONS)}")
-        if not query.strip():
+        _refuse_unknown("section", sections, SECTIONS)
+        _refuse_unknown("library", libraries, LIBRARIES)
+        if not query.strip() or limit < 1:
             return []
-        within: tuple[str, ...] | None = None
-        if product is not None:
-            known = self.product_named(product)
-            within = (known,) if known else self._general
-        (embedding,) = self._embeddings.encode([query])
         where = Filter(
-            products=None if within is None else frozenset(within),
+            products=None if product is None else self._products_for(product),
             sections=None if sections is None else frozenset(sections),
+            libraries=_EVERYDAY if libraries is None else frozenset(libraries),
         )
-        hits = self._store.dense(embedding, limit=limit, where=where)
-        return [self._quote(hit.passage, hit.score) for hit in hits if hit.score >= minimum_score]
+        self._index_for(where)
+        (vector,) = self._embeddings.encode([query])
+        found: dict[str, PassageText] = {}
+        rankings: list[list[str]] = []
+        for name in ("dense", "bm25"):
+            if mode not in {name, "hybrid"}:
+                continue
+            depth = max(_CANDIDATES, 4 * limit)
+            if name == "dense":
+                hits = self._store.dense(vector, limit=depth, where=where)
+            else:
+                hits = self._store.lexical(query, limit=depth, where=where)
+            found.update((hit.passage.id, hit.passage) for hit in hits)
+            rankings.append([hit.passage.id for hit in hits])
+        vectors = self._store.vectors(list(found))
+        codes = {code.casefold() for code in _CODE.findall(query)}
+        ranked = [
+            (found[id_], score)
+            for id_ in fused(rankings)
+            if (score := float(vectors[id_] @ vector)) >= minimum_score or _holds(found[id_], codes)
+        ]
+        if not ranked:
+            return []
+        rows = distinct(np.stack([vectors[passage.id] for passage, _ in ranked]), limit)
+        if most_tokens is not None:
+            rows = [rows[i] for i in within_budget((ranked[row][0].text for row in rows), most_tokens)]
+        return [self._quote(*ranked[row]) for row in rows]
+
+    def class_keyed(self, name: str) -> list[Passage]:
+        """Every passage that MMAD's domain knowledge has of a class, in its order: near-oracle.
+
+        This is the benchmark's own way of looking up (Jiang et al., ICLR 2025): by the class of the image.
+        Its entries name the defects that the test images show, and whatever uses them must say so.
+
+        Args:
+            name: `dataset/class`, or a class alone.
+        """
+        keys = [
+            document.key
+            for document in self._store.documents()
+            if document.library == NEAR_ORACLE
+            and name_key(name)
+            in {name_key(document.key.removeprefix("mmad/")), name_key(document.product or "")}
+        ]
+        return [self._quote(passage, 1.0) for key in keys for passage in self._store.passages(key)]
+
+    def brief(self, product: str | None, most_tokens: int) -> list[Passage]:
+        """What is worth telling before a part is judged, in the order of the document; see `brief.brief`.
+
+        Args:
+            product: id, name or synonym; of parts of any kind, marked `general`, if it is not known.
+            most_tokens: what the passages may come to, by estimate.
+        """
+        passages = [passage for file in self._files_about(product) for passage in file.passages()]
+        return [self._quote(passage, 1.0) for passage in brief(passages, most_tokens)]
+
+    def has_files_about(self, product: str) -> bool:
+        """Whether files were added for a product.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        wanted = self._products_for(product) - {None}
+        return any(
+            document.library == "files" and document.product in wanted for document in self._store.documents()
+        )
 
     def defects(self, product: str | None) -> list[KnownDefect]:
         """Structured entries to match measurements against, in the order of the document.
@@ -158,13 +252,13 @@ class KnowledgeBase:
         """
         return [
             KnownDefect(
-                document.id,
+                file.document.id,
                 defect,
-                tuple(self.passages_of(document.id, defect.id)),
-                general=document.general,
+                tuple(self.passages_of(file.document.id, defect.id)),
+                general=file.document.general,
             )
-            for document in self._documents_about(product)
-            for defect in document.defects
+            for file in self._files_about(product)
+            for defect in file.document.defects
         ]
 
     def passages_of(
@@ -177,22 +271,59 @@ class KnowledgeBase:
             defect: id of the defect.
             sections: only these; all if None.
         """
-        known = self.product_named(product) or product
-        prefix = f"{known}/{defect}/"
+        file = self._documents.file_of(self.product_named(product) or product)
         return [
             self._quote(passage, 1.0)
-            for id_, passage in self._by_id.items()
-            if id_.startswith(prefix) and (sections is None or passage.section in sections)
+            for passage in (file.passages() if file else ())
+            if passage.defect == defect and (sections is None or passage.section in sections)
         ]
 
     def close(self) -> None:
         """Release the store."""
         self._store.close()
 
-    def _documents_about(self, product: str | None) -> tuple[ProductDocument, ...]:
+    def _files_about(self, product: str | None) -> list[DocumentFile]:
+        """The product's document, or the general ones."""
         known = self.product_named(product) if product else None
-        document = self._documents.get(known) if known else None
-        return (document,) if document else self._documents.general
+        ids = (known,) if known else self._general
+        return [file for id_ in ids if (file := self._documents.file_of(id_))]
+
+    def _products_for(self, name: str) -> frozenset[str | None]:
+        """Products whose passages may answer a question about the named one; None stands for no product."""
+        if known := self.product_named(name):
+            return frozenset((known, None))
+        same = {
+            document.product
+            for document in self._store.documents()
+            if document.product and name_key(document.product) == name_key(name)
+        }
+        return frozenset((*same, *self._general, None))
+
+    def _index_for(self, where: Filter) -> None:
+        """Index the documents that a search may find, if that was not done yet."""
+        if where.libraries is not None and not where.libraries & _DOCUMENTED:
+            return
+        if where.products is None:
+            if len(self._indexed) < len(self._documents.files):
+                self.index()
+            return
+        with self._lock:
+            files = [
+                file
+                for file in self._documents.files
+                if file.document.id in where.products and file.document.id not in self._indexed
+            ]
+            if not files:
+                return
+            keys = {file.key for file in self._documents.files}
+            self._store.remove(
+                document.key
+                for document in self._store.documents()
+                if document.library in _DOCUMENTED and document.key not in keys
+            )
+            report = self._store.add(sources_of(files), self._embeddings)
+            self._indexed.update(file.document.id for file in files)
+            assert not report.failed  # noqa: S101 - validated documents can be read
 
     def _quote(self, passage: PassageText, score: float) -> Passage:
         return Passage(
@@ -200,3 +331,15 @@ class KnowledgeBase:
             score=score,
             general=passage.product in self._general,
         )
+
+
+def _refuse_unknown(what: str, given: Collection[str] | None, known: Collection[str]) -> None:
+    if unknown := set(given or ()) - set(known):
+        raise ValueError(f"no {what} {sorted(unknown)}; there are: {', '.join(known)}")
+
+
+def _holds(passage: PassageText, codes: set[str]) -> bool:
+    """Whether a passage names a part number, an error number or the like that the question names."""
+    if not codes:
+        return False
+    return bool(codes & {code.casefold() for code in _CODE.findall(f"{passage.heading} {passage.text}")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 _CHARACTERS: Final = 4
@@ -11,3 +12,17 @@ _CHARACTERS: Final = 4
 def estimated_tokens(text: str) -> int:
     """An estimate for English prose, at least 1."""
     return max(1, -(-len(text) // _CHARACTERS))
+
+
+def within_budget(texts: Iterable[str], most_tokens: int) -> list[int]:
+    """Indices of the texts that fit, going from the first on.
+
+    One that does not fit into what is left is passed over, so that a long text does not silence the rest.
+    """
+    left, kept = most_tokens, []
+    for index, text in enumerate(texts):
+        cost = estimated_tokens(text)
+        if cost <= left:
+            left -= cost
+            kept.append(index)
+    return kept

@@ -257,7 +257,7 @@ def test_a_document_of_ones_own_comes_before_ours(tmp_path: Path) -> None:
     assert (texts["gasket/normal"].document, texts["gasket/normal"].library) == ("own/gasket", "own")
     assert texts["seal/normal"].library == "shipped"
     write(own, GOOD, "again.yaml")
-    with pytest.raises(DocumentInvalid, match="'gasket' is the id of own/again.yaml, too"):
+    with pytest.raises(DocumentInvalid, match=r"'gasket' is the id of own/again\.yaml, too"):
         load_documents(shipped, own)
 
 
