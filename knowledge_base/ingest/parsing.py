@@ -20,8 +20,10 @@ from knowledge_base.ingest.blocks import Block, from_line
 from knowledge_base.ingest.limits import Limits
 
 _CHUNK = 1 << 16
+_DYING_S = 10.0  # from the end of its output to the end of the process
 _AHEAD = 16  # chunks that are read before they are wanted
-_KEPT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP")  # of the environment; keys are not
+# What the process gets of our environment: keys and proxies are none of its business.
+_KEPT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "LD_LIBRARY_PATH", "PYTHONHOME")
 
 
 class Parser:
@@ -97,7 +99,10 @@ class _Worker:
             if line.startswith(b'["error"'):
                 raise DocumentInvalid(json.loads(line)[1])
             yield from_line(line)
-        raise DocumentInvalid("cannot be read: the parser died of it (of memory?); split it or save it anew")
+        status = self._process.wait(_DYING_S)
+        raise DocumentInvalid(
+            f"cannot be read: its parser died (exit status {status}); split it or save it in another format"
+        )
 
     def _lines(self) -> Iterator[bytes]:
         left = self._limits.file_s

@@ -18,7 +18,7 @@ from knowledge_base.schema import name_key
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
 
-_MOST_OBJECTS = 20_000  # of the file kept in memory between pages
+_KEPT_PAGES = 20  # whose objects, pictures among them, are kept in memory
 _MOST_BOOKMARKS = 20_000
 _HEADING_WORDS = 12
 _LARGER = ((1.7, 1), (1.35, 2), (1.15, 3))  # type this much larger than most is a heading of this level
@@ -80,8 +80,8 @@ def _pages(reader: PdfReader, count: int) -> Iterator[Block]:
             broken.append(number)
             continue
         finally:
-            if len(reader.resolved_objects) > _MOST_OBJECTS:
-                reader.resolved_objects.clear()  # pypdf would keep every page of the file
+            if number % _KEPT_PAGES == 0:
+                reader.resolved_objects.clear()  # pypdf would keep all of the file
         empty += not lines
         for line in lines:
             sizes[line.size] += len(line.text)

@@ -17,8 +17,6 @@ def is_product_document(path: Path) -> bool:
 
     False also for files that cannot be read.
     """
-    import yaml
-
     if path.suffix.lower() not in {".yaml", ".yml"}:
         return False
     try:
@@ -29,9 +27,17 @@ def is_product_document(path: Path) -> bool:
             text, _ = text_of(file)
     except (DocumentInvalid, OSError):
         return False
+    return _has_mark(text)
+
+
+def _has_mark(text: str) -> bool:
+    import yaml
+
+    from knowledge_base.ingest.yaml_text import LOADER
+
     depth, keys = 0, True
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=LOADER):
             if isinstance(event, yaml.ScalarEvent) and depth == 1 and keys and event.value == _MARK:
                 return True
             opens = isinstance(event, yaml.CollectionStartEvent)
@@ -43,6 +49,6 @@ def is_product_document(path: Path) -> bool:
                     return False
                 keys = True
             depth += opens - closes
-    except (yaml.YAMLError, RecursionError):
-        pass
+    except yaml.YAMLError:
+        return False
     return False

@@ -11,10 +11,10 @@ _LONGEST = 8  # words; a longer heading is a sentence, and its words are no labe
 
 # In order: "Causes of defects" speaks of causes, and "Normal appearance" of what is normal.
 _WORDS: dict[Section, tuple[str, ...]] = {
-    "cause": ("(root )?causes?", "reasons?", "causation", "failure mechanisms?", "origins?", "why"),
+    "cause": ("(root )?causes?", "reasons?", "causation", "failure mechanisms?", "why"),
     "action": (
         *("actions?", "remed(y|ies)", "countermeasures?", "containment", "corrections?", "corrective"),
-        *("preventions?", "preventive", "mitigations?", "rework", "repairs?", "what to do", "solutions?"),
+        *("preventions?", "preventive", "mitigations?", "rework", "repairs?", "what to do"),
         *("reaction plans?", "disposition"),
     ),
     "effect": ("effects?", "consequences?", "impacts?", "implications?"),
@@ -31,7 +31,7 @@ _WORDS: dict[Section, tuple[str, ...]] = {
         *("normal", "nominal", "good parts?", "defect[- ]free"),
         "(reference|target|expected) (appearance|condition|state)",
     ),
-    "layout": ("layout", "arrangement", "bill of materials", "parts? lists?", "components?", "counts?"),
+    "layout": ("layout", "arrangement", "bill of materials", "parts? lists?"),
     "defect": (
         *("defects?", "anomal(y|ies)", "flaws?", "faults?", "failure modes?", "non-?conformit(y|ies)"),
         *("symptoms?", "appearance", "looks?", "signs?", "indications?"),

@@ -309,7 +309,7 @@ class TestNothingLeavesTheFolder:
         with pytest.raises(DocumentInvalid, match=r"a\.md: cannot be read \(No such file"):
             list(source.passages())
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may read everything")
     def test_what_may_not_be_read_is_said(self, folder, passages_of):
         write(folder, {"ok.md": GUIDE, "no.md": GUIDE, "closed/a.md": GUIDE})
         (folder / "no.md").chmod(0)
@@ -321,7 +321,10 @@ class TestNothingLeavesTheFolder:
         assert set(passages_of.skipped) == {"no.md", "closed"}
 
     def test_names_that_are_no_unicode(self, folder, passages_of):
-        Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.md")).write_text(GUIDE)
+        try:
+            Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.md")).write_text(GUIDE)
+        except OSError:
+            pytest.skip("this file system takes Unicode names only")
         assert passages_of(folder)[0].source == "bad\ufffd.md, Cleaning"
 
 
