@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,9 +26,7 @@ STORE_VERSION = 2
 _WAIT_S = 10.0
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE segments (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL
-);
+CREATE TABLE segments (name TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, segment TEXT NOT NULL REFERENCES segments (name),
     first INTEGER NOT NULL, passages INTEGER NOT NULL, library TEXT NOT NULL, title TEXT NOT NULL,
@@ -62,11 +61,25 @@ class IndexedDocument:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the store that never changes. `number` is the catalogue's own; `rows` counts dead ones."""
+    """A part of the store that never changes; `rows` counts dead ones, too."""
 
     name: str
     rows: int
-    number: int
+
+    @property
+    def number(self) -> int:
+        """The segment in places of passages, below 2 ** 32."""
+        return segment_number(self.name)
+
+
+def new_segment_name() -> str:
+    """A name that no other segment has, on any machine."""
+    return uuid.uuid4().hex[:16]
+
+
+def segment_number(name: str) -> int:
+    """Number of the segment of this name; numbers are not used again when a segment is gone."""
+    return int(name[:8], 16)
 
 
 @dataclass(frozen=True)
@@ -147,8 +160,8 @@ class Catalogue:
                     model=_fact(database, "model"),
                     dimension=int(_fact(database, "dimension") or 0),
                     segments={
-                        name: Segment(name, rows, number)
-                        for name, rows, number in database.execute("SELECT name, rows, number FROM segments")
+                        name: Segment(name, rows)
+                        for name, rows in database.execute("SELECT name, rows FROM segments")
                     },
                     documents={
                         row[0]: IndexedDocument(*row)
@@ -161,15 +174,6 @@ class Catalogue:
             finally:
                 database.execute("COMMIT")
 
-    def next_number(self) -> int:
-        """The number that the next new segment will get. Only of use to the one process that writes."""
-        with self._lock:
-            database = self._reader()
-            if database is None:
-                return 1
-            row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'segments'").fetchone()
-            return (int(row[0]) if row else 0) + 1
-
     def commit(self, change: Change) -> None:
         """Take a step; readers see all of it or nothing."""
         with _connection(self._path) as database:
@@ -179,7 +183,7 @@ class Catalogue:
                     database.execute(statement)
                 _set_fact(database, "version", STORE_VERSION)
             database.executemany("DELETE FROM documents WHERE key = ?", _each(change.removed))
-            database.executemany("INSERT INTO segments (name, rows) VALUES (?, ?)", change.segments)
+            database.executemany("INSERT INTO segments VALUES (?, ?)", change.segments)
             database.executemany(
                 "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 map(astuple, change.documents),

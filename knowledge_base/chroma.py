@@ -6,12 +6,13 @@ The rows of a collection are numbered; the number is the id under which Chroma k
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import numpy as np
-import numpy.typing as npt
 
 from knowledge_base.schema import PassageText
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _opening = threading.Lock()
 _PREFIX = "passages-"
+_CONNECT_S = 10.0
+_ANSWER_S = 120.0
 
 
 def open_client(folder: Path) -> ClientAPI:
@@ -41,16 +44,73 @@ def open_client(folder: Path) -> ClientAPI:
             raise
 
 
+def connect(url: str, token: str | None) -> ClientAPI:
+    """A client of the server at `http(s)://host[:port]`. `httpx.HTTPError` escapes if it does not answer.
+
+    Raises:
+        ValueError: that is no such address, or what answers there is no Chroma server; says which.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.username:
+        raise ValueError("the address is not of the form http(s)://host:port")
+    port = parts.port or (443 if parts.scheme == "https" else 8000)
+    headers = {"Authorization": f"Bearer {token}", "X-Chroma-Token": token} if token else {}
+    _probe(f"{parts.scheme}://{parts.netloc.rpartition(':')[0] or parts.netloc}:{port}", headers)
+    with _opening:
+        import chromadb
+        from chromadb.config import Settings
+
+        client = chromadb.HttpClient(
+            parts.hostname,
+            port,
+            ssl=parts.scheme == "https",
+            headers=headers,
+            settings=Settings(anonymized_telemetry=False),
+        )
+    for session in _sessions(client):
+        session.timeout = _ANSWER_S
+    return client
+
+
+def _probe(server: str, headers: dict[str, str]) -> None:
+    """Make sure that a Chroma server answers: Chroma's client tells too little, and waits for ever."""
+    import httpx
+
+    answer = httpx.get(f"{server}/api/v2/heartbeat", headers=headers, timeout=_CONNECT_S)
+    if answer.status_code in {401, 403}:
+        raise ValueError("it does not accept our token")
+    if answer.status_code != httpx.codes.OK or "heartbeat" not in answer.text:
+        raise ValueError(f"what answers there, with status {answer.status_code}, is no Chroma server")
+
+
+def _sessions(client: ClientAPI) -> list[Any]:
+    """Chroma's own httpx clients: it gives them no time limit, and does not close them."""
+    found = [
+        getattr(getattr(each, "_server", None), "_session", None)
+        for each in (client, getattr(client, "_admin_client", None))
+    ]
+    return [session for session in found if session is not None]
+
+
 def close_client(client: ClientAPI) -> None:
     """Give a client back; the last one of a folder closes its files."""
     with _opening:
+        sessions = _sessions(client)
         cast("Client", client).close()
+        for session in sessions:
+            session.close()
 
 
 def make_collection(client: ClientAPI, name: str) -> Collection:
-    """A new collection for given vectors, compared by cosine."""
+    """A new collection for given vectors, compared by cosine.
+
+    Chroma cannot be told to build no graph over them. Ours is a sparse one: dense searches do not walk it.
+    """
     return client.create_collection(
-        _PREFIX + name, configuration={"hnsw": {"space": "cosine", "ef_search": 200}}, embedding_function=None
+        _PREFIX + name,
+        metadata={"made": int(time.time())},
+        configuration={"hnsw": {"space": "cosine", "max_neighbors": 8, "ef_construction": 40}},
+        embedding_function=None,
     )
 
 
@@ -70,9 +130,14 @@ def drop_collection(client: ClientAPI, name: str) -> None:
         client.delete_collection(_PREFIX + name)
 
 
-def collection_names(client: ClientAPI) -> list[str]:
-    """The segments that there are collections of, finished or not."""
-    return [each.name.removeprefix(_PREFIX) for each in client.list_collections()]
+def collection_names(client: ClientAPI, *, older_s: float = 0) -> list[str]:
+    """The segments that there are collections of, finished or not, made at least so many seconds ago."""
+    latest = time.time() - older_s
+    return [
+        each.name.removeprefix(_PREFIX)
+        for each in client.list_collections()
+        if each.name.startswith(_PREFIX) and (each.metadata or {}).get("made", 0) <= latest
+    ]
 
 
 def write_rows(
@@ -98,12 +163,6 @@ def read_rows(collection: Collection, first: int, last: int) -> tuple[list[Passa
     texts, metadatas = found["documents"] or [], found["metadatas"] or []
     passages = [_passage(metadatas[i], texts[i]) for i in order]
     return passages, np.asarray(found["embeddings"], np.float32)[order]
-
-
-def nearest_rows(collection: Collection, vector: Embeddings, limit: int) -> npt.NDArray[np.int64]:
-    """Rows near a vector, best first, found by Chroma's HNSW graph: nearly always the nearest ones."""
-    found = collection.query(query_embeddings=vector[None], n_results=limit, include=[])
-    return np.array([int(id_) for id_ in found["ids"][0]], np.int64)
 
 
 def _passage(metadata: Any, text: str) -> PassageText:  # noqa: ANN401 - Chroma's metadata

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from knowledge_base.catalogue import IndexedDocument, Segment, Snapshot
-from knowledge_base.chroma import find_collection, nearest_rows
 from knowledge_base.filters import Filter
 from knowledge_base.lexical import place_of, segment_and_row
 from knowledge_base.schema import PassageText
 from knowledge_base.vectors import Mask, SegmentVectors
 
 if TYPE_CHECKING:
-    from chromadb.api.models.Collection import Collection
-
     from knowledge_base.embeddings import Embeddings
     from knowledge_base.home import Home
 
-EXACT_ROWS = 40_000
-"""Up to so many candidates are compared one by one: 60 MB at 384 dimensions, some 10 ms on one core."""
+COMPARED = 30_000
+"""To so many passages a question is compared at most: 46 MB at 384 dimensions, some 10 ms on one core."""
 
-_FEW_ROWS = 4_000  # of one segment: comparing them is faster than walking a graph
 _CHUNK = 1024  # passages of a document in memory at a time
-_MOST_CANDIDATES = 2_000  # of a graph, before all that pass the filter are compared instead
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,6 @@ class Reading:
 
     def __init__(self, home: Home, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._home = home
         try:
             self._lexical = home.lexical().reader()
             self._parts = [_Part(home, segment, snapshot) for segment in snapshot.segments.values()]
@@ -69,15 +61,15 @@ class Reading:
         if limit < 1 or where.keeps_nothing:
             return []
         asked = [(part, *part.kept(where)) for part in self._parts]
-        exact = exact or sum(count for _, _, count in asked) <= EXACT_ROWS
+        total = sum(count for _, _, count in asked)
         found: list[tuple[int, float]] = []
         for part, kept, count in asked:
             if not count:
                 continue
-            search = part.exact if exact or count <= _FEW_ROWS else part.approximate
-            rows, scores = search(vector, limit, kept, count)
-            places = (place_of(part.segment.number, int(row)) for row in rows)
-            found += zip(places, map(float, scores), strict=True)
+            compared = None if exact or total <= COMPARED else COMPARED * count // total
+            rows, scores = part.flat.nearest(vector, limit, kept, compared)
+            places = (place_of(part.segment.number, row) for row in rows.tolist())
+            found += zip(places, scores.tolist(), strict=True)
         best = sorted(found, key=lambda each: -each[1])[:limit]
         passages = self._at([place for place, _ in best])
         hits = [Hit(passages[place], score) for place, score in best]
@@ -138,9 +130,8 @@ class _Part:
 
     def __init__(self, home: Home, segment: Segment, snapshot: Snapshot) -> None:
         self.segment = segment
-        self._home, self._snapshot = home, snapshot
+        self._snapshot = snapshot
         self.flat: SegmentVectors = home.vectors(segment, snapshot.dimension)
-        self._collection: Collection | None = None
 
     @cached_property
     def _live(self) -> Mask | None:
@@ -157,44 +148,6 @@ class _Part:
         return row < self.segment.rows and (self._live is None or bool(self._live[row]))
 
     def kept(self, where: Filter) -> tuple[Mask | None, int]:
-        """The live rows that pass a filter, None if all do; and how many those are."""
-        passes, live = self.flat.kept(where), self._live
-        kept = live if passes is None else passes if live is None else passes & live
+        """Which positions hold live rows that pass a filter, None if all do; and how many those are."""
+        kept = self.flat.kept(where, self._live)
         return kept, self.segment.rows if kept is None else int(np.count_nonzero(kept))
-
-    def exact(
-        self,
-        vector: Embeddings,
-        limit: int,
-        kept: Mask | None,
-        count: int,  # noqa: ARG002 - as `approximate`
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """The nearest rows and their similarity."""
-        return self.flat.nearest(vector, limit, kept)
-
-    def approximate(
-        self, vector: Embeddings, limit: int, kept: Mask | None, count: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """The same from Chroma's graph, unfiltered, with as many candidates as the filter calls for.
-
-        A graph that is walked under a filter must look at most of its nodes when few of them pass, so it is
-        asked without one. Where many candidates do not hold enough that pass, all that pass are compared.
-        """
-        wanted = limit if kept is None else math.ceil(1.5 * limit * self.segment.rows / count)
-        while wanted <= max(limit, _MOST_CANDIDATES):
-            rows = nearest_rows(self._graph(), vector, min(wanted, self.segment.rows))
-            rows = rows if kept is None else rows[kept[rows]]
-            if len(rows) >= min(limit, count):
-                rows = rows[:limit]
-                scores = self.flat.take(rows.tolist()) @ vector
-                order = np.lexsort((rows, -scores))
-                return rows[order], scores[order]
-            wanted *= 4
-        return self.flat.nearest(vector, limit, kept)
-
-    def _graph(self) -> Collection:
-        if self._collection is None:
-            self._collection = find_collection(self._home.chroma(), self.segment.name)
-            if self._collection is None:
-                raise Stale(f"no collection of {self.segment.name}")
-        return self._collection

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from knowledge_base.catalogue import new_segment_name, segment_number
 from knowledge_base.chroma import drop_collection, make_collection, write_rows
 from knowledge_base.errors import StoreMismatch
 from knowledge_base.lexical import LexicalWriter, place_of
@@ -25,7 +25,6 @@ class SegmentWriter:
 
     Args:
         home: where the store lies.
-        number: of the segment, as the catalogue will give it.
         lexical: the writer of the full text.
         embeddings: embeds what comes without a vector.
         dimension: of the vectors in the store; 0 if there are none yet.
@@ -34,16 +33,15 @@ class SegmentWriter:
     def __init__(
         self,
         home: Home,
-        number: int,
         lexical: LexicalWriter,
         embeddings: EmbeddingModel | None,
         dimension: int,
     ) -> None:
-        self.name = f"{number:06d}-{uuid.uuid4().hex[:12]}"
+        self.name = new_segment_name()
         self.rows = 0
         self.embedded = 0
         self.dimension = dimension
-        self._home, self._number = home, number
+        self._home, self._number = home, segment_number(self.name)
         self._lexical, self._embeddings = lexical, embeddings
         self._collection = make_collection(home.chroma(), self.name)
         self._vectors = VectorWriter(home.vectors_folder(self.name))
@@ -107,7 +105,8 @@ class SegmentWriter:
         if found.shape != (len(texts), self.dimension):
             raise StoreMismatch(
                 f"{self._embeddings.name} gives vectors of {found.shape[1]} dimensions, and the knowledge "
-                f"index in {self._home.folder} has {self.dimension}; build it anew with: agent kb add --rebuild"
+                f"index in {self._home.folder} has {self.dimension}; build it anew with: "
+                "agent kb add --rebuild"
             )
         units: Embeddings = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
         return units

@@ -7,6 +7,7 @@ writer. One process writes at a time, any number read.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
@@ -75,15 +76,30 @@ class KnowledgeStore:
         folder: where the index lies; made when something is first added.
         wait_s: how long to wait for another process that writes, in seconds.
         commit_every: after how many passages an add makes what it has so far last.
+        server: address of a Chroma server that holds the passages for several machines, `http(s)://host:port`.
+            The folder then has a copy of what searching needs: it is brought in step before a search, at most
+            every two seconds, and the first time takes a while.
+        token: what the server knows us by, sent as a bearer token and as `X-Chroma-Token`.
 
     Every method may raise `StoreError`: the folder cannot be used, or is damaged.
     """
 
-    def __init__(self, folder: Path, *, wait_s: float = 120, commit_every: int = 20_000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wait_s: float = 120,
+        commit_every: int = 20_000,
+        server: str | None = None,
+        token: str | None = None,
+    ) -> None:
         self._folder = folder.expanduser().resolve()
-        self._home = Home(self._folder, wait_s=wait_s)
+        if server is not None:  # what two servers hold, or a server and this machine, must not be mixed
+            self._folder /= f"server-{hashlib.sha256(server.rstrip('/').encode()).hexdigest()[:16]}"
+        self._home = Home(self._folder, wait_s=wait_s, server=server, token=token)
         self._commit_every = commit_every
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # of what is open
+        self._changing = threading.RLock()  # so that threads can go on searching
         self._reading: Reading | None = None
 
     @property
@@ -132,7 +148,7 @@ class KnowledgeStore:
         failed: list[tuple[str, str]] = []
         given: set[str] = set()
         writing: Writing | None = None
-        with self._lock, self._home.errors(), ExitStack() as ending:
+        with self._changing, self._home.errors(), ExitStack() as ending:
             self.require(embeddings.name)
             documents = self._snapshot().documents
             for source in sources:
@@ -161,7 +177,7 @@ class KnowledgeStore:
             )
             if gone and writing is None:
                 writing = self._write(ending, embeddings)
-                gone &= self._snapshot().documents.keys()
+                gone = gone.intersection(self._snapshot().documents)
             if writing is None:
                 return IndexReport(**counts, failed=tuple(failed))
             writing.commit(removed=gone)
@@ -178,12 +194,12 @@ class KnowledgeStore:
 
     def remove(self, keys: Iterable[str]) -> int:
         """Remove documents; how many of them there were."""
-        with self._lock, self._home.errors(), ExitStack() as ending:
+        with self._changing, self._home.errors(), ExitStack() as ending:
             wanted = frozenset(keys)
             if not wanted & self._snapshot().documents.keys():
                 return 0
             writing = self._write(ending, None)
-            gone = wanted & self._snapshot().documents.keys()
+            gone = wanted.intersection(self._snapshot().documents)
             writing.commit(removed=gone)
             self._tidy(writing)
             return len(gone)
@@ -199,7 +215,7 @@ class KnowledgeStore:
             StoreBusy: another process has been writing for longer than `wait_s`.
             KnowledgeError: the embedding model cannot be used.
         """
-        with self._lock, self._home.errors(), ExitStack() as ending:
+        with self._changing, self._home.errors(), ExitStack() as ending:
             if not self._snapshot().documents:
                 return 0
             writing = self._write(ending, embeddings, anew=True)
@@ -217,7 +233,8 @@ class KnowledgeStore:
     ) -> list[Hit]:
         """The passages nearest to a vector, best first; equal scores in the order of ids.
 
-        Exact while at most 40,000 passages pass the filter; above that, Chroma's HNSW graph may miss some.
+        Exact while at most 30,000 passages pass the filter. Of more, the 30,000 are compared that lie in the
+        groups likeliest to hold the nearest, so that few are missed.
 
         Args:
             vector: shape (dimension,), by the store's embedding model.
@@ -304,13 +321,12 @@ class KnowledgeStore:
         with self._home.errors():
             for _ in range(_ATTEMPTS):
                 try:
-                    with self._lock:
-                        reading = self._current()
-                    return search(reading)
+                    return search(self._current())
                 except Stale:
                     with self._lock:
                         self._reading = None
-            with self._lock, self._home.writing():
+            with self._changing, self._home.writing():
+                self._home.follow(at_once=True)
                 restore(self._home, self._home.catalogue.read())
                 reading = self._current()
             try:
@@ -323,22 +339,25 @@ class KnowledgeStore:
 
     def _current(self) -> Reading:
         """The state that the catalogue names now, opened."""
-        for _ in range(_ATTEMPTS):
-            generation = self._home.catalogue.generation()
-            if not generation:
-                raise StoreError(
-                    f"the knowledge index in {self._folder} holds nothing yet; add documents first"
-                )
-            if self._reading is not None and self._reading.snapshot.generation == generation:
-                return self._reading
-            snapshot = self._home.catalogue.read()
-            reading = Reading(self._home, snapshot)
-            if self._home.catalogue.generation() == snapshot.generation:
-                self._reading = reading
-        raise Stale("the catalogue changes all the time")
+        self._home.follow()
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                generation = self._home.catalogue.generation()
+                if not generation:
+                    raise StoreError(
+                        f"the knowledge index in {self._folder} holds nothing yet; add documents first"
+                    )
+                if self._reading is not None and self._reading.snapshot.generation == generation:
+                    return self._reading
+                snapshot = self._home.catalogue.read()
+                reading = Reading(self._home, snapshot)
+                if self._home.catalogue.generation() == snapshot.generation:
+                    self._reading = reading
+            raise Stale("the catalogue changes all the time")
 
     def _snapshot(self) -> Snapshot:
         """The catalogue now; the one that is open if it is still current."""
+        self._home.follow()
         with self._lock:
             generation = self._home.catalogue.generation()
             if self._reading is not None and self._reading.snapshot.generation == generation:
@@ -348,6 +367,7 @@ class KnowledgeStore:
     def _write(self, ending: ExitStack, embeddings: EmbeddingModel | None, *, anew: bool = False) -> Writing:
         """Become the one that writes, until `ending`."""
         ending.enter_context(self._home.writing())
+        self._home.follow(at_once=True)
         snapshot = self._home.catalogue.read()
         restore(self._home, snapshot)
         reading = self._current() if snapshot.generation else None

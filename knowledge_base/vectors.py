@@ -1,11 +1,15 @@
-"""The vectors of a segment in a flat file, for exact search.
+"""The vectors of a segment in a flat file: searched by comparing all, or in large ones the likeliest groups.
 
-    vectors.f32     rows x dimension, float32, little-endian, each row of length 1
-    rows.npy        what filters ask of each row: product (an index into products.json) and section, library
+    vectors.f32     one row of `dimension` float32 numbers, little-endian, of length 1 for each position
+    rows.npy        for each position: the row that lies there, and what filters ask of it: product (an index
+                    into products.json), section and library
     products.json   names of products; null for passages of no one product
+    centres.npy     in a large segment: centres of its groups, shape (groups, dimension)
+    groups.npy      and the position at which each group begins
 
-Reading maps the files into memory: opening costs nothing, and processes share what they touch. A folder is
-there whole or not at all.
+In a small segment, positions are rows. A large one is sorted by groups (an inverted file, Sivic and
+Zisserman 2003). Reading maps the files into memory: opening costs nothing, and processes share what they
+touch. The folder is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,22 +17,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from knowledge_base.clusters import blocks, centres_of, nearest_centres
 from knowledge_base.embeddings import Embeddings
 from knowledge_base.filters import Filter
 from knowledge_base.schema import LIBRARIES, SECTIONS, PassageText
 
-_ROW = np.dtype([("product", "<u4"), ("section", "u1"), ("library", "u1")])
-_BLOCK = 8192  # rows compared at once: 12 MB at 384 dimensions
-_FEW_RUNS = 64
+GROUPED_FROM = 50_000
+"""Rows from which on a segment is sorted by groups."""
+
+_ROW = np.dtype([("row", "<u4"), ("product", "<u4"), ("section", "u1"), ("library", "u1")])
 
 Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
 
 
 class VectorWriter:
@@ -41,24 +49,32 @@ class VectorWriter:
         self._draft.mkdir(parents=True)
         self._stream: BinaryIO = (self._draft / "vectors.f32").open("wb")
         self._rows: list[npt.NDArray[np.void]] = []
+        self._count = 0
+        self._dimension = 0
         self._products: dict[str | None, int] = {}
 
     def add(self, passages: Sequence[PassageText], vectors: Embeddings) -> None:
         """Append passages; `vectors` has shape (len(passages), dimension), float32, rows of length 1."""
         self._stream.write(np.ascontiguousarray(vectors, "<f4").tobytes())
         rows = np.empty(len(passages), _ROW)
+        rows["row"] = np.arange(self._count, self._count + len(passages))
         rows["product"] = [self._products.setdefault(p.product, len(self._products)) for p in passages]
         rows["section"] = [SECTIONS.index(p.section) for p in passages]
         rows["library"] = [LIBRARIES.index(p.library) for p in passages]
         self._rows.append(rows)
+        self._count += len(passages)
+        self._dimension = vectors.shape[1]
 
     def finish(self) -> None:
         """Put the folder in its place."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
         self._stream.close()
-        np.save(self._draft / "rows.npy", np.concatenate(self._rows) if self._rows else np.empty(0, _ROW))
+        rows = np.concatenate(self._rows) if self._rows else np.empty(0, _ROW)
+        if self._count >= GROUPED_FROM:
+            rows = self._grouped(rows)
+        np.save(self._draft / "rows.npy", rows)
         (self._draft / "products.json").write_text(json.dumps(list(self._products)), encoding="utf-8")
+        for path in self._draft.iterdir():
+            _sync(path)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._draft.rename(self._folder)
 
@@ -66,6 +82,22 @@ class VectorWriter:
         """Leave nothing behind."""
         self._stream.close()
         shutil.rmtree(self._draft, ignore_errors=True)
+
+    def _grouped(self, rows: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        """Sort the file by groups; what lies at each position then."""
+        path = self._draft / "vectors.f32"
+        vectors: Embeddings = np.memmap(path, "<f4", "r", shape=(self._count, self._dimension))
+        centres = centres_of(vectors)
+        groups = nearest_centres(vectors, centres)
+        order = np.argsort(groups, kind="stable")
+        sorted_path = self._draft / "sorted.f32"
+        with sorted_path.open("wb") as stream:
+            for block in blocks(0, self._count):
+                stream.write(vectors[order[block]].tobytes())
+        sorted_path.replace(path)
+        np.save(self._draft / "centres.npy", centres)
+        np.save(self._draft / "groups.npy", np.searchsorted(groups[order], np.arange(len(centres))))
+        return rows[order]
 
 
 class SegmentVectors:
@@ -77,13 +109,18 @@ class SegmentVectors:
     """
 
     def __init__(self, folder: Path, *, rows: int, dimension: int) -> None:
-        self._rows = np.load(folder / "rows.npy", mmap_mode="r")
+        self._at: npt.NDArray[np.void] = np.load(folder / "rows.npy", mmap_mode="r")
         products = json.loads((folder / "products.json").read_text(encoding="utf-8"))
-        size = (folder / "vectors.f32").stat().st_size
+        self._centres: Embeddings = np.empty((0, dimension), np.float32)
+        self._groups: Positions = np.empty(0, np.int64)
+        if rows >= GROUPED_FROM:
+            self._centres = np.load(folder / "centres.npy")
+            self._groups = np.load(folder / "groups.npy")
         if (
-            self._rows.dtype != _ROW
-            or self._rows.shape != (rows,)
-            or size != 4 * rows * dimension
+            self._at.dtype != _ROW
+            or self._at.shape != (rows,)
+            or (folder / "vectors.f32").stat().st_size != 4 * rows * dimension
+            or self._centres.shape != (len(self._groups), dimension)
             or not isinstance(products, list)
         ):
             raise ValueError(f"the files in {folder} do not belong together")
@@ -94,63 +131,115 @@ class SegmentVectors:
             else np.empty((0, dimension), np.float32)
         )
 
-    def kept(self, where: Filter) -> Mask | None:
-        """Which rows pass a filter, shape (rows,); None if all do."""
-        kept: Mask | None = None
-        for name, values, codes in (
-            ("product", where.products, self._products),
-            ("section", where.sections, {s: i for i, s in enumerate(SECTIONS)}),
-            ("library", where.libraries, {x: i for i, x in enumerate(LIBRARIES)}),
+    def kept(self, where: Filter, live: Mask | None) -> Mask | None:
+        """Which positions hold a live row that passes a filter, shape (rows,); None if all do.
+
+        Args:
+            where: the filter.
+            live: which rows are live, shape (rows,); None if all are.
+        """
+        kept = None if live is None else live[self._rows]
+        sections = {section: code for code, section in enumerate(SECTIONS)}
+        libraries = {library: code for code, library in enumerate(LIBRARIES)}
+        for name, codes in (
+            ("product", where.products and [self._products.get(value) for value in where.products]),
+            ("section", where.sections and [sections[value] for value in where.sections]),
+            ("library", where.libraries and [libraries[value] for value in where.libraries]),
         ):
-            if values is None:
-                continue
-            wanted = [codes[value] for value in values if value in codes]  # type: ignore[index]
-            column = self._rows[name]
-            passes = column == wanted[0] if len(wanted) == 1 else np.isin(column, wanted)
-            kept = passes if kept is None else kept & passes
+            if codes is not None:
+                wanted = [code for code in codes if code is not None]
+                column = self._columns[name]
+                passes = column == wanted[0] if len(wanted) == 1 else np.isin(column, wanted)
+                kept = passes if kept is None else kept & passes
         return kept
 
     def take(self, rows: Sequence[int]) -> Embeddings:
         """Vectors of some rows, shape (len(rows), dimension)."""
-        return np.asarray(self._vectors[np.asarray(rows, np.int64)])
+        wanted = np.asarray(rows, np.int64)
+        return np.asarray(self._vectors[wanted if self._is_plain else self._positions[wanted]])
 
     def nearest(
-        self, vector: Embeddings, limit: int, kept: Mask | None
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Rows with the highest cosine similarity, best first, and that similarity. Exact.
+        self, vector: Embeddings, limit: int, kept: Mask | None, compared: int | None
+    ) -> tuple[Positions, npt.NDArray[np.float32]]:
+        """Rows with the highest cosine similarity, best first, and that similarity.
 
         Args:
             vector: shape (dimension,), float32, length 1.
             limit: most rows to return.
-            kept: which rows may be returned; all if None.
+            kept: which positions may be looked at; all if None.
+            compared: to about how many rows the vector is compared, those of the likeliest groups first, and
+                at least `limit`; to all if None, which makes the answer exact.
         """
         best = np.empty(0, np.int64), np.empty(0, np.float32)
-        for part in self._parts(kept):
-            rows = np.arange(part.start, part.stop) if isinstance(part, slice) else part
+        for part in self._parts(vector, kept, None if compared is None else max(compared, limit)):
+            positions = np.arange(part.start, part.stop) if isinstance(part, slice) else part
             scores = self._vectors[part] @ vector
-            best = _best(np.concatenate([best[0], rows]), np.concatenate([best[1], scores]), limit)
-        return best
+            best = _best(np.concatenate([best[0], positions]), np.concatenate([best[1], scores]), limit)
+        rows = self._rows[best[0]] if not self._is_plain else best[0]
+        order = np.lexsort((rows, -best[1]))
+        return rows[order], best[1][order]
 
-    def _parts(self, kept: Mask | None) -> Sequence[slice | npt.NDArray[np.int64]]:
-        """The rows to look at, in blocks; as slices where they lie together, which spares a copy."""
+    @property
+    def _is_plain(self) -> bool:
+        """Whether positions are rows."""
+        return not len(self._groups)
+
+    @cached_property
+    def _columns(self) -> dict[str, npt.NDArray[np.integer]]:
+        """What filters ask of each position; contiguous, which makes comparing several times as fast."""
+        return {name: np.ascontiguousarray(self._at[name]) for name in ("product", "section", "library")}
+
+    @cached_property
+    def _rows(self) -> Positions:
+        """The row at each position."""
+        return np.asarray(self._at["row"], np.int64)
+
+    @cached_property
+    def _positions(self) -> Positions:
+        """The position of each row."""
+        positions = np.empty(len(self._rows), np.int64)
+        positions[self._rows] = np.arange(len(self._rows))
+        return positions
+
+    def _parts(
+        self, vector: Embeddings, kept: Mask | None, compared: int | None
+    ) -> Iterator[slice | Positions]:
+        """The positions to look at, in blocks; as slices where they lie together, which spares a copy."""
+        if compared is None or self._is_plain:
+            if kept is None:
+                yield from blocks(0, len(self._at))
+            else:
+                positions = np.flatnonzero(kept)
+                yield from (positions[block] for block in blocks(0, len(positions)))
+            return
+        ends = np.append(self._groups[1:], len(self._at))
+        sizes = ends - self._groups
+        if kept is not None:
+            before = np.concatenate([[0], np.cumsum(kept)])
+            sizes = before[ends] - before[self._groups]
+        likeliest = np.argsort(-(self._centres @ vector), kind="stable")
+        enough = int(np.searchsorted(np.cumsum(sizes[likeliest]), compared)) + 1
+        chosen = np.sort(likeliest[:enough])
         if kept is None:
-            return _slices(0, len(self._rows))
-        edges = np.flatnonzero(np.diff(kept, prepend=False, append=False))
-        if len(edges) <= 2 * _FEW_RUNS:
-            return [part for first, last in edges.reshape(-1, 2).tolist() for part in _slices(first, last)]
-        rows = np.flatnonzero(kept)
-        return [rows[part] for part in _slices(0, len(rows))]
-
-
-def _slices(first: int, last: int) -> list[slice]:
-    return [slice(start, min(start + _BLOCK, last)) for start in range(first, last, _BLOCK)]
+            for group in chosen.tolist():
+                yield from blocks(int(self._groups[group]), int(ends[group]))
+        else:
+            found = [
+                np.flatnonzero(kept[self._groups[g] : ends[g]]) + self._groups[g] for g in chosen.tolist()
+            ]
+            positions = np.concatenate(found)
+            yield from (positions[block] for block in blocks(0, len(positions)))
 
 
 def _best(
-    rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], limit: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    if len(rows) > limit:
+    positions: Positions, scores: npt.NDArray[np.float32], limit: int
+) -> tuple[Positions, npt.NDArray[np.float32]]:
+    if len(positions) > limit:
         chosen = np.argpartition(-scores, limit - 1)[:limit]
-        rows, scores = rows[chosen], scores[chosen]
-    order = np.lexsort((rows, -scores))
-    return rows[order], scores[order]
+        positions, scores = positions[chosen], scores[chosen]
+    return positions, scores
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

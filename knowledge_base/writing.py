@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 
 from knowledge_base.catalogue import Change, IndexedDocument, Snapshot
-from knowledge_base.chroma import collection_names, drop_collection
+from knowledge_base.chroma import drop_collection
 from knowledge_base.embeddings import EmbeddingModel, Embeddings
 from knowledge_base.errors import DocumentInvalid, KnowledgeError
 from knowledge_base.home import Home
@@ -46,6 +46,7 @@ class Writing:
         self._anew = anew
         self._segment: SegmentWriter | None = None
         self._documents: dict[str, IndexedDocument] = {}
+        self._dropped: set[str] = set()
         self.passages = 0
         self.embedded = 0
 
@@ -122,15 +123,10 @@ class Writing:
         now |= self._documents
         live = {document.segment for document in now.values()}
         known = {*self._snapshot.segments, *(name for name, _ in segments)}
-        self._home.catalogue.commit(
-            Change(
-                documents=tuple(self._documents.values()),
-                removed=removed,
-                segments=segments,
-                dropped=frozenset(known - live),
-                model=model,
-            )
-        )
+        dropped = frozenset(known - live)
+        documents = tuple(self._documents.values())
+        self._home.commit(Change(documents, removed, segments, dropped, model))
+        self._dropped |= dropped
         self._take_out(now)
         self._segment, self._documents = None, {}
         self._snapshot = self._home.catalogue.read()
@@ -145,10 +141,9 @@ class Writing:
     def sweep(self) -> None:
         """Delete what the catalogue does not name: left by crashes, or replaced."""
         named = self._snapshot.segments
-        client = self._home.chroma()
-        for name in collection_names(client):
+        for name in {*self._home.strays(), *self._dropped}:
             if name not in named:
-                drop_collection(client, name)
+                drop_collection(self._home.chroma(), name)
         for folder in (self._home.folder / "vectors").glob("*"):
             if folder.name not in named:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -176,7 +171,6 @@ class Writing:
             keeps = self._snapshot.documents and not self._anew
             self._segment = SegmentWriter(
                 self._home,
-                self._home.catalogue.next_number(),
                 self._lexical,
                 self._embeddings,
                 self._snapshot.dimension if keeps else 0,
