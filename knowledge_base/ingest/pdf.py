@@ -13,7 +13,6 @@ from knowledge_base.errors import DocumentInvalid
 from knowledge_base.ingest.blocks import Block, Heading, Note, Paragraph
 from knowledge_base.ingest.characters import one_line
 from knowledge_base.ingest.limits import Limits
-from knowledge_base.schema import name_key
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
@@ -62,7 +61,7 @@ def _opened(file: BinaryIO) -> tuple[PdfReader, int]:
         raise
     except (DependencyError, FileNotDecryptedError) as exc:
         raise DocumentInvalid("is encrypted; save it without a password") from exc
-    except Exception as exc:
+    except Exception as exc:  # whatever a damaged file makes pypdf stumble over
         reason = one_line(str(exc))[:100] or type(exc).__name__
         raise DocumentInvalid(f"is damaged ({reason}); save or print it anew") from exc
 
@@ -76,7 +75,7 @@ def _pages(reader: PdfReader, count: int) -> Iterator[Block]:
             lines = _lines(reader.pages[number - 1])
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001 - as for files
+        except Exception:  # noqa: BLE001 - pypdf raises whatever a damaged page makes it stumble over
             broken.append(number)
             continue
         finally:
@@ -141,13 +140,15 @@ def _bookmarks(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
                 found.setdefault(page + 1, []).append((level, one_line(str(entry.title))))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - as for files; the size of the type tells headings, too
+    except Exception:  # noqa: BLE001 - as for pages; the size of the type tells headings, too
         return {}
     return found
 
 
 def _by_bookmarks(lines: list[_Line], marks: Sequence[tuple[int, str]], page: int) -> Iterator[Block]:
     """Headings stand where a line says what a bookmark does, or at the top of the page."""
+    from knowledge_base.schema import name_key  # with pydantic, which takes as long to load as all else here
+
     keys = [name_key(line.text) for line in lines]
     placed: dict[int, list[Heading]] = {}
     unread = set[int]()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from knowledge_base.ingest import Limits, Remark, read_sources
 from knowledge_base.ingest.blocks import Block
+from knowledge_base.ingest.folder import Remark
 from knowledge_base.ingest.formats import blocks_reader
+from knowledge_base.ingest.limits import Limits
+from knowledge_base.ingest.read import read_sources
 from knowledge_base.schema import PassageText
 
 Lines = Sequence[tuple[float, str]]  # size of the type in points, text

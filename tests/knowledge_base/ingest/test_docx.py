@@ -11,8 +11,8 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
 from knowledge_base.errors import DocumentInvalid
-from knowledge_base.ingest import Limits
 from knowledge_base.ingest.blocks import Heading, Paragraph, Row
+from knowledge_base.ingest.limits import Limits
 
 
 def saved(document) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from knowledge_base.errors import DocumentInvalid
-from knowledge_base.ingest import Limits
 from knowledge_base.ingest.blocks import Paragraph
+from knowledge_base.ingest.limits import Limits
 from knowledge_base.ingest.parsing import Parser
+
+ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes as POSIX shows them")
 
@@ -28,7 +31,7 @@ def text_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def long_file(tmp_path: Path) -> Path:
     path = tmp_path / "long.txt"
-    path.write_text("A paragraph of words.\n\n" * 200_000)
+    path.write_text("A paragraph of words.\n\n" * 60_000)
     return path
 
 
@@ -125,7 +128,13 @@ def test_a_slow_consumer_is_waited_for(long_file):
     reading = Parser(Limits(file_s=30)).blocks(long_file, ".txt")
     next(reading)
     time.sleep(0.5)
-    assert sum(1 for _ in reading) == 200_000
+    assert sum(1 for _ in reading) == 60_000
+
+
+def test_the_parsing_process_starts_fast():
+    code = "import sys, knowledge_base.ingest.worker; print('pydantic' in sys.modules, 'yaml' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.split() == ["False", "False"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's memory from /proc")

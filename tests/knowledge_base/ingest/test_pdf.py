@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge_base.errors import DocumentInvalid
-from knowledge_base.ingest import Limits
 from knowledge_base.ingest.blocks import Heading, Note, Paragraph
+from knowledge_base.ingest.limits import Limits
 
 HANDBOOK = (
     [

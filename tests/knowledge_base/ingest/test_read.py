@@ -10,7 +10,10 @@ import docx
 import pytest
 
 from knowledge_base.errors import DocumentInvalid
-from knowledge_base.ingest import Limits, Remark, is_product_document, read_sources
+from knowledge_base.ingest.folder import Remark
+from knowledge_base.ingest.limits import Limits
+from knowledge_base.ingest.product_document import is_product_document
+from knowledge_base.ingest.read import read_sources
 from knowledge_base.load import SHIPPED_DOCUMENTS
 
 GUIDE = "# Cleaning\n\nWash the tape.\n\n## Causes\n\nHard water leaves spots.\n"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge_base.errors import DocumentInvalid
-from knowledge_base.ingest import Limits
 from knowledge_base.ingest.blocks import Heading, Note, Paragraph, Row, from_line, to_line
 from knowledge_base.ingest.formats import blocks_reader
+from knowledge_base.ingest.limits import Limits
 
 TEXT = st.text(max_size=40)
 CELLS = st.lists(st.tuples(TEXT, TEXT), max_size=4).map(tuple)
