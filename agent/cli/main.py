@@ -19,6 +19,7 @@ class LazyGroup(click.Group):
         "inspect": ("agent.cli.inspect:inspect", "Inspect images and report defects."),
         "export": ("agent.cli.export:export", "Write kept reports as COCO, Label Studio, labelme or masks."),
         "templates": ("agent.cli.templates:templates", "Keep good images on record for a product."),
+        "kb": ("agent.cli.kb:kb", "Add to what the agent knows, and look things up."),
         "train": ("agent.cli.train:train", "Tune what measures, on pictures of parts of your own."),
         "serve": ("agent.cli.serve:serve", "Start vLLM with the flags that suit this product."),
         "doctor": ("agent.cli.doctor:doctor", "Show what works here, what is missing, and what brings it."),

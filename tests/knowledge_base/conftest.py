@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,11 @@ def minilm() -> MiniLmEmbeddings:
 def knowledge(
     documents: Documents, minilm: MiniLmEmbeddings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KnowledgeBase]:
-    knowledge = KnowledgeBase(documents, KnowledgeStore(tmp_path_factory.mktemp("index")), minilm)
+    """All documents, indexed once for all workers of a run: the embeddings are what takes long."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    knowledge = KnowledgeBase(documents, KnowledgeStore(folder / "index", wait_s=280), minilm)
+    knowledge.index()
     yield knowledge
     knowledge.close()

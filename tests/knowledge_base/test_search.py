@@ -75,9 +75,10 @@ def test_below_the_minimum_nothing_is_returned(knowledge: KnowledgeBase, ask: st
 
 
 def test_results_are_ranked_bounded_and_sourced(knowledge: KnowledgeBase) -> None:
-    found = knowledge.search("scratch on the surface", limit=4)
+    found = knowledge.search("scratch on the surface", limit=4, mode="dense")
     assert len(found) == 4
     assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
+    assert len(knowledge.search("scratch on the surface", limit=4)) == 4
     assert all(p.source.startswith(f"documents/{p.product}.yaml, ") for p in found)
     assert knowledge.search("scratch on the surface", limit=0) == []
     assert knowledge.search("scratch on the surface", minimum_score=0.99) == []
