@@ -16,7 +16,11 @@ from knowledge_base.ingest.sentences import bounded, sentences
 WORDS = st.sampled_from(
     ["flux", "residue.", "on", "the", "tape!", "3.5", "mm", "e.g.", "Why?", "接点。", "x" * 90]
 )
-SENTENCES = st.lists(WORDS, max_size=400).map(" ".join)
+SENTENCES = st.builds(  # often far longer than a piece may be
+    lambda words, times: " ".join(words * times),
+    st.lists(WORDS, min_size=1, max_size=40),
+    st.integers(1, 60),
+)
 ANYTHING = st.text(max_size=300)
 PROSE = SENTENCES | ANYTHING
 PAGES = st.none() | st.integers(1, 4)
