@@ -1,12 +1,12 @@
-"""How fast the knowledge store answers with many passages, what it takes to build, and how much memory it needs.
+"""How fast the knowledge store answers with many passages, and what it takes to build and to hold them.
 
     python benchmarks/knowledge_scale.py [--passages 10000 100000 1000000] [--folder DIR] [--commit-every N]
 
-The passages are made from the shipped ones: words of two passages of a product mixed, with a part number of their
-own, and the first one's vector turned at random to a cosine of about 0.8. One in ten is about no product. The
-questions are sentences of the shipped passages, cut short, with their real vectors. Every size is built by
-`KnowledgeStore.add` in a folder of its own and searched by a process that was just started. With --folder the
-indexes stay there, and are not built again.
+The passages are made from the shipped ones: words of two passages of a product mixed, with a part number of
+their own, and the first one's vector turned at random to a cosine of about 0.8. One document in ten is about no
+product. The questions are sentences of the shipped passages, cut short, with their real vectors. Every size is
+built by `KnowledgeStore.add` in a folder of its own and searched by a process that was just started. With
+--folder the indexes stay there, and are not built again.
 
 Times are wall time, of one query after the other, without the embedding of the question, which `embed` shows.
 `recall@10` is the share of the ten nearest passages, found by comparing all, that a dense search returns.
@@ -56,7 +56,7 @@ class Real:
 
     @classmethod
     def load(cls, cache: Path, *, most: int | None = None) -> Real:
-        """The passages that come with this package; their vectors from `cache` if it is of the same passages."""
+        """The passages of this package; their vectors from `cache` if it is of the same passages."""
         passages = load_documents().passages[:most]
         identity = "\n".join(passage.digest for passage in passages)
         if cache.exists():
@@ -187,8 +187,8 @@ def search(folder: Path, real: Real, count: int) -> Iterator[str]:
     store.dense(asked[0].vector, limit=20)
     first = time.perf_counter() - began
     yield (
-        f"opened in {1e3 * opened:.0f} ms ({documents} documents); first answers {1e3 * first_filtered:.0f} ms "
-        f"with a product, {1e3 * first:.0f} ms without"
+        f"opened in {1e3 * opened:.0f} ms ({documents} documents); "
+        f"first answers {1e3 * first_filtered:.0f} ms with a product, {1e3 * first:.0f} ms without"
     )
     yield f"{'':22}{'median':>10}{'p95':>10}   (milliseconds, {count} questions, 20 passages each)"
 

@@ -221,7 +221,7 @@ class Catalogue:
                 if (version := _fact(database, "version")) != str(STORE_VERSION):
                     raise StoreCorrupt(
                         f"{self._path} is of version {version}, this program reads version {STORE_VERSION}; "
-                        f"delete {self._path.parent}, it is then built anew"
+                        f"delete {self._path.parent}, and add your files again with: agent kb add"
                     )
             except BaseException:
                 database.close()

@@ -116,6 +116,12 @@ class Home:
                 self._lexical = LexicalIndex(self.folder / "lexical", make=make)
             return self._lexical
 
+    def discard_lexical(self) -> None:
+        """Delete the full text, to build it anew."""
+        with self._opening:
+            self._lexical = None
+            shutil.rmtree(self.folder / "lexical", ignore_errors=True)
+
     def vectors_folder(self, segment: str) -> Path:
         """Where the flat vectors of a segment lie."""
         return self.folder / "vectors" / segment
@@ -148,9 +154,8 @@ class Home:
         if not mark.exists() or mark.read_text(encoding="utf-8") != journal.id:
             self.catalogue.close()
             (self.folder / "catalogue.sqlite3").unlink(missing_ok=True)
-            self._lexical = None
-            for derived in ("lexical", "vectors"):
-                shutil.rmtree(self.folder / derived, ignore_errors=True)
+            self.discard_lexical()
+            shutil.rmtree(self.folder / "vectors", ignore_errors=True)
             write_whole(mark, journal.id.encode())
 
     @contextmanager
@@ -207,8 +212,13 @@ class Home:
         with self._opening:
             self.catalogue.close()
             self._lexical = None
-            self._journal = None
             self._followed_at = -math.inf
+            self.close_chroma()
+
+    def close_chroma(self) -> None:
+        """Release Chroma; it is opened again when it is needed."""
+        with self._opening:
+            self._journal = None
             if self._client is not None:
                 close_client(self._client)
                 self._client = None
@@ -225,7 +235,7 @@ class Home:
         if any(word in reason.lower() for word in _DAMAGED):
             return StoreCorrupt(
                 f"the knowledge index in {self.folder} is damaged ({reason}); "
-                "delete that folder, it is then built anew"
+                "delete that folder, and add your files again with: agent kb add"
             )
         return StoreUnusable(
             f"the knowledge index in {self.folder} cannot be used ({reason}); "

@@ -34,6 +34,11 @@ def segment_and_row(place: int) -> tuple[int, int]:
     return place >> 32, place & 0xFFFF_FFFF
 
 
+def is_damage(error: ValueError) -> bool:
+    """Whether tantivy says so of files that are damaged or gone, and not of a full disk or missing rights."""
+    return any(word in str(error).lower() for word in ("corrupt", "filedoesnotexist"))
+
+
 class LexicalReader:
     """The full text as it was at one moment; `reader` of an index that goes on gives the next one."""
 

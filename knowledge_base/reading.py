@@ -41,7 +41,7 @@ class Reading:
     """A state of the store, opened for searching. Safe to use from several threads.
 
     Raises:
-        Stale: files that the catalogue names are missing.
+        Stale: files that the catalogue names are missing or damaged.
     """
 
     def __init__(self, home: Home, snapshot: Snapshot) -> None:
@@ -49,7 +49,7 @@ class Reading:
         try:
             self._lexical = home.lexical().reader()
             self._parts = [_Part(home, segment, snapshot) for segment in snapshot.segments.values()]
-        except FileNotFoundError as exc:
+        except (FileNotFoundError, ValueError) as exc:
             raise Stale(str(exc)) from exc
         for part in self._parts:
             if snapshot.live(part.segment.name) and not self._lexical.holds(part.segment.name):

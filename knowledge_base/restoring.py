@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from knowledge_base.catalogue import Segment, Snapshot
 from knowledge_base.chroma import find_collection, read_rows
 from knowledge_base.errors import StoreCorrupt
-from knowledge_base.lexical import LexicalWriter, place_of
+from knowledge_base.lexical import LexicalWriter, is_damage, place_of
 from knowledge_base.vectors import VectorWriter
 
 if TYPE_CHECKING:
@@ -22,8 +22,13 @@ def restore(home: Home, snapshot: Snapshot) -> int:
     Raises:
         StoreCorrupt: Chroma lost a segment, too.
     """
-    index = home.lexical(make=True)
-    reader = index.reader()
+    try:
+        reader = home.lexical(make=True).reader()
+    except ValueError as exc:
+        if not is_damage(exc):
+            raise
+        home.discard_lexical()
+        reader = home.lexical(make=True).reader()
     missing: dict[str, tuple[bool, bool]] = {}
     for name, segment in snapshot.segments.items():
         text = bool(snapshot.live(name)) and not reader.holds(name)
@@ -36,7 +41,7 @@ def restore(home: Home, snapshot: Snapshot) -> int:
                 missing[name] = (False, True)
     if not missing:
         return 0
-    writer = index.writer()
+    writer = home.lexical().writer()
     try:
         for name, (vectors, text) in missing.items():
             _restore(home, snapshot, snapshot.segments[name], writer if text else None, vectors=vectors)
@@ -52,7 +57,8 @@ def _restore(
     collection = find_collection(home.chroma(), segment.name)
     if collection is None or collection.count() != segment.rows:
         raise StoreCorrupt(
-            f"the knowledge index in {home.folder} lost passages; delete that folder, it is then built anew"
+            f"the knowledge index in {home.folder} lost passages; "
+            "delete that folder, and add your files again with: agent kb add"
         )
     flat = VectorWriter(home.vectors_folder(segment.name)) if vectors else None
     try:

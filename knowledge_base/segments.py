@@ -68,9 +68,15 @@ class SegmentWriter:
         self._lexical.commit()
 
     def abandon(self) -> None:
-        """Leave nothing behind, as far as that is possible now; the next writer sweeps the rest."""
+        """Leave nothing behind, as far as that is safe now; the next writer sweeps the rest.
+
+        Chroma may hang when it deletes from a full disk: its own files are closed and left for later.
+        """
         self._vectors.abandon()
-        drop_collection(self._home.chroma(), self.name)
+        if self._home.server is None:
+            self._home.close_chroma()
+        else:
+            drop_collection(self._home.chroma(), self.name)
 
     def _flush(self) -> None:
         if not self._pending:

@@ -334,7 +334,7 @@ class KnowledgeStore:
             except Stale as exc:
                 raise StoreCorrupt(
                     f"the knowledge index in {self._folder} lost passages ({exc}); "
-                    "delete that folder, it is then built anew"
+                    "delete that folder, and add your files again with: agent kb add"
                 ) from exc
 
     def _current(self) -> Reading:
