@@ -27,7 +27,7 @@ class KnowledgeError(Exception):
 
 
 class DocumentInvalid(KnowledgeError):
-    """A product document cannot be read or breaks the schema; the message names file and field."""
+    """A document or file cannot be read, or breaks its schema; the message names file, field and remedy."""
 
     kind = "document_invalid"
 

@@ -30,6 +30,26 @@ def _isolated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(data_dir / "no-config"))
 
 
+@pytest.fixture(scope="session")
+def knowledge_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the index of all shipped documents, made once for all workers of a run; not to be written.
+
+    Embedding them is what takes long.
+    """
+    from knowledge_base.embeddings import MiniLmEmbeddings
+    from knowledge_base.load import load_documents
+    from knowledge_base.search import KnowledgeBase
+    from knowledge_base.store import KnowledgeStore
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    store = KnowledgeStore(folder / "knowledge-index", wait_s=280)
+    KnowledgeBase(load_documents(), store, MiniLmEmbeddings()).index()
+    store.close()
+    return folder / "knowledge-index"
+
+
 @pytest.fixture
 def examples() -> Path:
     """Folder of the drawn example parts."""

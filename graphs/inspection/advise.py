@@ -1,140 +1,122 @@
-"""The step that explains and recommends: nothing but what a document says, each with its source."""
+"""The step that explains and recommends: nothing but what a document or a file says, each with its source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from graphs.inspection import from_documents, from_files
 from graphs.inspection.plan import RECALL_KNOWLEDGE
 from graphs.inspection.recall import as_cited
 from graphs.inspection.state import Advice
 from graphs.inspection.step import Outcome, Visit
 from graphs.report import Cause, Defect, Recommendation
-from knowledge_base.schema import ACTION_KINDS
 from knowledge_base.search import KnowledgeBase, Passage
-
-MOST_DEFECT_TYPES = 3
-"""Kinds of defect that are advised on; a report that recommends everything recommends nothing."""
-
-MOST_CAUSES = 3
-"""Causes that are named for one defect."""
 
 
 def advise(visit: Visit) -> Outcome:
-    """Look up likely causes of the decided defects, and what to do, in the product's document."""
-    state = visit.state
-    defects = state.decision.defects if state.decision else ()
-    product, opener = state.recalled.product, visit.tools.knowledge
-    if state.decision is None or not defects or product is None or opener is None:
-        note = _missing(visit, product)
-        if note and defects:
-            note = f"{note}, so that no cause is named and nothing is recommended"
-        return Outcome({"advice": Advice(note=note and f"{note}.")}, note or "no defect to advise on")
-    knowledge = opener()
-    documented = tuple(
-        ids or _named_in_documents(knowledge, product, defect)
-        for defect, ids in zip(defects, state.decision.known_as, strict=True)
-    )
-    cited: dict[str, Passage] = {}
-    recommendations: list[Recommendation] = []
-    for defect, known_as in _distinct(defects, documented):
-        for recommendation, passages in _advice(knowledge, product, defect, known_as):
-            recommendations.append(recommendation)
-            cited.update((passage.id, passage) for passage in passages)
-    causes = [tuple(_causes(knowledge, product, known_as)) for known_as in documented]
-    cited.update((passage.id, passage) for found in causes for _, passage in found)
-    note = "" if any(documented) else f"No documented defect of {product} fits what was found"
-    advice = Advice(
-        causes=tuple(tuple(cause for cause, _ in found) for found in causes),
-        recommendations=tuple(recommendations),
-        passages=tuple(map(as_cited, cited.values())),
-        note=note and f"{note}, so that no cause is named and nothing is recommended.",
-    )
-    return Outcome(
-        {"advice": advice}, note or f"{len(recommendations)} recommendation(s) from {len(cited)} passage(s)"
-    )
-
-
-def _missing(visit: Visit, product: str | None) -> str:
-    """Why nothing is known about the product; empty if something is."""
-    named = visit.state.request.product
+    """Look up likely causes of the decided defects, and what to do about them."""
+    decision, named = visit.state.decision, visit.state.request.product
+    product = visit.state.recalled.product
+    defects = decision.defects if decision else ()
     if visit.tools.knowledge is None:
-        return "Domain knowledge was switched off"
+        return _without_advice("Domain knowledge was switched off", defects)
+    if unread := _unread(visit):
+        return _without_advice(unread, defects)
+    knowledge = visit.tools.knowledge()
+    if decision is None or not defects:
+        in_files = named is not None and knowledge.has_files_about(named)
+        return _without_advice("" if product or in_files else _unknown(named), defects)
+    advice = _Sourced(knowledge, defects)
+    if product is not None:
+        advice.from_document(product, decision.known_as)
+    if named is not None:
+        advice.from_files(product or named)
+    if not advice.passages:
+        return _without_advice(_nothing_fits(knowledge, product, named), defects)
+    told = f"{len(advice.recommendations)} recommendation(s) from {len(advice.passages)} passage(s)"
+    return Outcome({"advice": advice.whole()}, told)
+
+
+class _Sourced:
+    """Causes and recommendations as they are found, with the passages that they come from."""
+
+    def __init__(self, knowledge: KnowledgeBase, defects: tuple[Defect, ...]) -> None:
+        self._knowledge, self._defects = knowledge, defects
+        self._causes: list[tuple[Cause, ...]] = [()] * len(defects)
+        self.recommendations: list[Recommendation] = []
+        self.passages: dict[str, Passage] = {}
+
+    def from_document(self, product: str, known_as: tuple[tuple[str, ...], ...]) -> None:
+        """What the product's document says of the defects that it describes."""
+        documented = [
+            ids
+            or (from_documents.named_in_documents(self._knowledge, product, defect) if _seen(defect) else ())
+            for defect, ids in zip(self._defects, known_as, strict=True)
+        ]
+        for defect, ids in from_documents.distinct(self._defects, documented):
+            for recommendation, passages in from_documents.advice(self._knowledge, product, defect, ids):
+                self._recommend(recommendation, passages)
+        for at, ids in enumerate(documented):
+            self._explain(at, list(from_documents.causes(self._knowledge, product, ids)))
+
+    def from_files(self, product: str) -> None:
+        """What files that were added for the product say of the defects that are not explained yet."""
+        if not self._knowledge.has_files_about(product):
+            return
+        types: set[str] = set()
+        for at, defect in enumerate(self._defects):
+            if self._causes[at] or not _seen(defect):
+                continue
+            self._explain(at, list(from_files.causes(self._knowledge, product, defect)))
+            if defect.type not in types and len(types) < from_documents.MOST_DEFECT_TYPES:
+                types.add(defect.type)
+                for recommendation, passage in from_files.advice(self._knowledge, product, defect):
+                    self._recommend(recommendation, (passage,))
+
+    def whole(self) -> Advice:
+        """All of it, as the state keeps it."""
+        return Advice(
+            causes=tuple(self._causes),
+            recommendations=tuple(self.recommendations),
+            passages=tuple(map(as_cited, self.passages.values())),
+        )
+
+    def _recommend(self, recommendation: Recommendation, passages: tuple[Passage, ...]) -> None:
+        self.recommendations.append(recommendation)
+        self.passages.update((passage.id, passage) for passage in passages)
+
+    def _explain(self, at: int, found: list[tuple[Cause, Passage]]) -> None:
+        self._causes[at] = tuple(cause for cause, _ in found)
+        self.passages.update((passage.id, passage) for _, passage in found)
+
+
+def _seen(defect: Defect) -> bool:
+    """Whether a model described the defect: a measurement's words are too poor to look anything up by."""
+    return defect.support != "expert_only"
+
+
+def _unread(visit: Visit) -> str:
+    """Why no knowledge was read, though it is there; empty if some was."""
     if any(fault.step == RECALL_KNOWLEDGE for fault in visit.state.faults):
         return "Domain knowledge could not be read"
-    if not visit.state.plan.takes(RECALL_KNOWLEDGE):
+    if visit.state.plan.steps and not visit.state.plan.takes(RECALL_KNOWLEDGE):
         return "The plan left domain knowledge out"
-    if product is None:
-        return f"No knowledge was found about {named!r}" if named else "No product was named"
     return ""
 
 
-def _distinct(
-    defects: tuple[Defect, ...], documented: tuple[tuple[str, ...], ...]
-) -> Iterator[tuple[Defect, tuple[str, ...]]]:
-    """Each kind of documented defect once, in report order."""
-    seen: set[tuple[str, ...]] = set()
-    for defect, known_as in zip(defects, documented, strict=True):
-        if known_as and known_as not in seen and len(seen) < MOST_DEFECT_TYPES:
-            seen.add(known_as)
-            yield defect, known_as
+def _unknown(named: str | None) -> str:
+    return f"No knowledge was found about {named!r}" if named else "No product was named"
 
 
-def _causes(
-    knowledge: KnowledgeBase, product: str, known_as: tuple[str, ...]
-) -> Iterator[tuple[Cause, Passage]]:
-    """The first causes of the defect, where it is identified; else the first one of each that it may be."""
-    each = MOST_CAUSES if len(known_as) == 1 else 1
-    for defect_id in known_as[:MOST_CAUSES]:
-        for passage in knowledge.passages_of(product, defect_id, ["cause"])[:each]:
-            cause = Cause(
-                text=passage.text, process_step=passage.kind, defect=_said(defect_id), source=passage.id
-            )
-            yield cause, passage
+def _nothing_fits(knowledge: KnowledgeBase, product: str | None, named: str | None) -> str:
+    """Why what is known does not help."""
+    if product is not None:
+        return f"No documented defect of {product} fits what was found"
+    if named is not None and knowledge.has_files_about(named):
+        return f"Files speak of {named!r}, and nothing tells which of their causes and actions fits"
+    return _unknown(named)
 
 
-def _named_in_documents(knowledge: KnowledgeBase, product: str, defect: Defect) -> tuple[str, ...]:
-    """The documented defect that a free description speaks of, if one is close enough."""
-    found = knowledge.search(
-        f"{defect.type}. {defect.description}", product=product, sections=["defect"], limit=1
-    )
-    return tuple(passage.defect for passage in found if passage.defect and passage.product == product)
-
-
-def _advice(
-    knowledge: KnowledgeBase, product: str, defect: Defect, known_as: tuple[str, ...]
-) -> Iterator[tuple[Recommendation, tuple[Passage, ...]]]:
-    """Actions where the defect is identified; else how to tell what it is, and what to hold till then."""
-    if len(known_as) == 1:
-        yield from _actions(knowledge, product, defect, known_as[0])
-        return
-    for candidate in known_as:
-        for passage in knowledge.passages_of(product, candidate, ["confirm"]):
-            reason = f"What was measured at the {defect.cell} fits {_said(candidate)}, among others."
-            yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
-    for passage in knowledge.passages_of(product, known_as[0], ["action"]):
-        if passage.kind == "containment":
-            reason = f"Containment, if it is {_said(known_as[0])}."
-            yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
-            break
-
-
-def _actions(
-    knowledge: KnowledgeBase, product: str, defect: Defect, defect_id: str
-) -> Iterator[tuple[Recommendation, tuple[Passage, ...]]]:
-    """The first documented action of each kind; what removes a cause also cites the cause."""
-    actions = knowledge.passages_of(product, defect_id, ["action"])
-    causes = knowledge.passages_of(product, defect_id, ["cause"])
-    for kind in ACTION_KINDS:
-        action = next((passage for passage in actions if passage.kind == kind), None)
-        if action is None:
-            continue
-        cited: tuple[Passage, ...] = (action,)
-        reason = f"{kind.capitalize()} for {defect.type}."
-        if kind != "containment" and causes:
-            cited = (action, causes[0])
-            reason = f"{reason} A documented cause: {causes[0].text}"
-        yield Recommendation(action=action.text, reason=reason, sources=tuple(p.id for p in cited)), cited
-
-
-def _said(defect_id: str) -> str:
-    return defect_id.replace("-", " ")
+def _without_advice(why: str, defects: tuple[Defect, ...]) -> Outcome:
+    """Nothing is recommended; where there are defects, the report says why."""
+    if why and defects:
+        why = f"{why}, so that no cause is named and nothing is recommended"
+    return Outcome({"advice": Advice(note=f"{why}." if why else "")}, why or "no defect to advise on")

@@ -26,7 +26,8 @@ class Request(Value):
     """What the user asked for. `templates` are good images given by hand, best first.
 
     `roi` is the region of interest, a box or a mask picture in the frame of the image; None: all of it.
-    `truth` is a mask picture of the marked defects, for the ground-truth expert alone.
+    `truth` is a mask picture of the marked defects, for the ground-truth expert alone. `knowledge_tokens`
+    bounds, by estimate, what is told of the product.
     """
 
     image: ImageRef
@@ -37,6 +38,7 @@ class Request(Value):
     expert: str = "auto"
     limits: UserLimits = UserLimits()
     notation: Notation = "bbox"
+    knowledge_tokens: int = Field(default=900, ge=0)
     max_looks: int = Field(default=2, ge=0, le=6)
 
 

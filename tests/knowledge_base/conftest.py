@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,13 +25,9 @@ def minilm() -> MiniLmEmbeddings:
 
 @pytest.fixture(scope="session")
 def knowledge(
-    documents: Documents, minilm: MiniLmEmbeddings, tmp_path_factory: pytest.TempPathFactory
+    documents: Documents, minilm: MiniLmEmbeddings, knowledge_index: Path
 ) -> Iterator[KnowledgeBase]:
-    """All documents, indexed once for all workers of a run: the embeddings are what takes long."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    knowledge = KnowledgeBase(documents, KnowledgeStore(folder / "index", wait_s=280), minilm)
-    knowledge.index()
+    """All documents, indexed."""
+    knowledge = KnowledgeBase(documents, KnowledgeStore(knowledge_index), minilm)
     yield knowledge
     knowledge.close()
