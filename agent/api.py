@@ -16,12 +16,13 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from PIL import Image
 
+from agent.libraries import OpenLibrary
 from agent.runs import inspection_id, open_checkpointer, scratch_folder
 from agent.settings import Settings
 from agent.wiring import Handles, open_handles, reach_model, versions
 from graphs.inspection.build import InspectionGraph, build_graph
 from graphs.inspection.state import InspectionState, Request
-from graphs.report import DefectReport
+from graphs.report import DefectReport, Fault
 from graphs.toolbox import Toolbox
 from tools.artifacts import ArtifactStore
 from tools.errors import MaskUnusable
@@ -165,12 +166,14 @@ class Inspector:
         An inspection that was interrupted goes on where it stopped. `progress` is called from another thread.
         """
         request = self._request(image, template, setup)
-        library, profile = self._good_parts(request, setup)
-        name = inspection_id(request, self.settings, versions(), library)
-        found = self._handles.libraries.open(library) if library is not None else None
+        library = self._good_parts(request, setup)
+        name = inspection_id(request, self.settings, versions(), library.state if library else "")
+        faults: tuple[Fault, ...] = ()
+        if request.product is not None:
+            faults = self._handles.profiles.faults(request.product, request.image, request.templates)
         with scratch_folder(self.settings.data_dir / "unfinished", name) as folder:
             artifacts = ArtifactStore(folder)
-            toolbox = self._handles.toolbox(name, artifacts, found, profile)
+            toolbox = self._handles.toolbox(name, artifacts, library, faults)
             state = self._wait(
                 self._portal.start_task_soon(self._run, request, folder.name, toolbox, progress)
             )
@@ -187,8 +190,8 @@ class Inspector:
     ) -> str:
         """What `DefectReport.inspection_id` would be, without inspecting."""
         request = self._request(image, template, setup)
-        library, _ = self._good_parts(request, setup)
-        return inspection_id(request, self.settings, versions(), library)
+        library = self._good_parts(request, setup)
+        return inspection_id(request, self.settings, versions(), library.state if library else "")
 
     def check(self, picture: Picture) -> None:
         """Decode an image without inspecting it.
@@ -230,14 +233,13 @@ class Inspector:
                 f"region of interest {roi}: give x0, y0, x1, y1 in pixels, with x0 < x1 and y0 < y1"
             ) from error
 
-    def _good_parts(self, request: Request, setup: Setup) -> tuple[Path | None, tuple[ImageRef, ...]]:
-        """The folder of good images, and those on record for the product where no other are given."""
+    def _good_parts(self, request: Request, setup: Setup) -> OpenLibrary | None:
+        """The folder of good images, or those on record for the product where no other are given."""
         if (templates := setup.get("templates")) is not None:
-            return Path(templates), ()
+            return self._handles.libraries.open(Path(templates))
         if request.templates or request.product is None:
-            return None, ()
-        profile = self._handles.profiles.images_of(request.product)
-        return (self._handles.profiles.folder(request.product), profile) if profile else (None, ())
+            return None
+        return self._handles.profiles.open(request.product)
 
     def _wait(self, future: Future[dict[str, Any]]) -> dict[str, Any]:
         self._running.add(future)

@@ -9,28 +9,34 @@ from threading import Lock
 
 from graphs.inspection.plan import RECALL_TEMPLATES
 from graphs.report import Fault
-from knowledge_base.templates import TemplateLibrary
+from knowledge_base.templates import Embedder, TemplateLibrary, Templates
 from tools.errors import ToolError
-from tools.experts.backbones import EmbeddedBackbone
 from tools.image import ImageStore
+from tools.types import ImageRef
 
 
 @dataclass(frozen=True)
 class OpenLibrary:
-    """An indexed folder, and the images in it that could not be used."""
+    """Good images to choose from, and what went wrong on the way to them.
 
-    templates: TemplateLibrary
-    faults: tuple[Fault, ...]
+    `profile` holds those that experts learn from, in an order that lasts, if all show one product.
+    `state` changes whenever one is added or removed.
+    """
+
+    templates: Templates
+    faults: tuple[Fault, ...] = ()
+    profile: tuple[ImageRef, ...] = ()
+    state: str = ""
 
 
 class Libraries:
     """Opens folders of good images. Safe to use from several threads."""
 
-    def __init__(self, backbone: EmbeddedBackbone, images: ImageStore, cache_dir: Path) -> None:
-        self._backbone = backbone
+    def __init__(self, embedder: Embedder, images: ImageStore, cache_dir: Path) -> None:
+        self._embedder = embedder
         self._images = images
         self._cache_dir = cache_dir
-        self._open: dict[Path, tuple[str, OpenLibrary]] = {}
+        self._open: dict[Path, OpenLibrary] = {}
         self._lock = Lock()
 
     def open(self, folder: Path) -> OpenLibrary:
@@ -42,16 +48,14 @@ class Libraries:
         with self._lock:
             state = folder_state(folder)
             known = self._open.get(folder)
-            if known is None or known[0] != state:
-                known = (state, self._index(folder))
-                self._open[folder] = known
-            return known[1]
+            if known is None or known.state != state:
+                known = self._open[folder] = self._index(folder, state)
+            return known
 
-    def _index(self, folder: Path) -> OpenLibrary:
+    def _index(self, folder: Path, state: str) -> OpenLibrary:
         templates = TemplateLibrary(
-            embed=self._backbone.embed,
-            open_image=lambda path: self._images.pixels(self._images.open(path)),
-            model=self._backbone.name,
+            self._embedder,
+            lambda path: self._images.pixels(self._images.open(path)),
             cache_dir=self._cache_dir,
             unreadable=(ToolError,),
         )
@@ -62,7 +66,7 @@ class Libraries:
             )
             for path, why in loaded.unreadable
         )
-        return OpenLibrary(templates, faults)
+        return OpenLibrary(templates, faults, state=state)
 
 
 def folder_state(folder: Path) -> str:

@@ -4,133 +4,269 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-from filelock import FileLock
-from pydantic import ValidationError
+from typing import Final
 
 from agent.errors import UsageError
+from agent.libraries import OpenLibrary
 from graphs.report import Fault
+from knowledge_base.templates import (
+    Choice,
+    Embedder,
+    NewTemplate,
+    Recognition,
+    Seen,
+    StoredTemplate,
+    TemplateChoice,
+    TemplateStore,
+)
 from tools.atomic import write_atomically
-from tools.errors import ImageError
+from tools.errors import ImageError, ToolError
 from tools.image import ImageStore
-from tools.types import ImageRef, Value
+from tools.types import ImageRef
 
-RECORD = "profile.json"
-PICTURES = "images"
+PICTURES: Final = "images"
 
+AT_A_TIME: Final = 128
+"""Images looked at before those worth keeping are put on record, where they survive an interruption."""
 
-class Record(Value):
-    """What the record of one product says; `images` are file names, in the order in which they came."""
+MOST_LEARNT: Final = 1000
+"""Images of a product that experts learn from, the first that came; the nearest is sought among all."""
 
-    format: int = 1
-    product: str
-    images: tuple[ImageRef, ...] = ()
+MOST_LEARNT_PX: Final = 400_000_000
+"""Pixels of these images together: they are held in memory while an expert learns."""
 
 
 @dataclass(frozen=True)
+class Left:
+    """An image that was not put on record, and why."""
+
+    file: Path
+    why: str
+
+
+@dataclass
 class Addition:
-    """What came of adding images to a product: those on record before, the new ones, and the rest."""
+    """What came of adding images to a product.
+
+    Attributes:
+        product: its name on record.
+        before, added: how many images were on record, and how many are new.
+        known, fresh: those that experts learn from: which they know already, and the new ones.
+        repeated: how many files hold exactly the pixels of an image on record.
+        same_picture: images on record already, saved again in another size or encoding.
+        refused: images that look like another product.
+        unreadable: files that are no image.
+        note: what could not be told by the pictures.
+    """
 
     product: str
-    known: tuple[ImageRef, ...]
-    added: tuple[ImageRef, ...]
-    repeated: int
-    faults: tuple[Fault, ...]
+    before: int = 0
+    added: int = 0
+    known: tuple[ImageRef, ...] = ()
+    fresh: tuple[ImageRef, ...] = ()
+    repeated: int = 0
+    same_picture: list[Left] = field(default_factory=list)
+    refused: list[Left] = field(default_factory=list)
+    unreadable: list[Left] = field(default_factory=list)
+    note: str = ""
 
 
 class Profiles:
-    """The products on record. Several processes may add at a time.
+    """The products on record. Safe to use from several threads and processes.
 
     Args:
-        root: folder that holds a folder for each product.
+        root: folder that holds the library of good images, and a folder for each product.
         images: decodes and checks what is added.
+        embedder: turns images into vectors.
     """
 
-    def __init__(self, root: Path, images: ImageStore) -> None:
+    def __init__(self, root: Path, images: ImageStore, embedder: Embedder) -> None:
         self._root = root
         self._images = images
+        self._store = TemplateStore(
+            root, embedder, lambda path: images.pixels(images.open(path)), unreadable=(ToolError,)
+        )
 
-    def names(self) -> list[str]:
-        """Products on record, in alphabetical order."""
-        return sorted(path.parent.name for path in self._root.glob(f"*/{RECORD}"))
+    def counts(self) -> dict[str, int]:
+        """How many good images each product has, in alphabetical order of their names."""
+        return self._store.products()
+
+    def sizes_of(self, product: str) -> Counter[str]:
+        """How many good images of a product there are of each size, such as "640x480"."""
+        return self._store.sizes_of(slug(product))
 
     def images_of(self, product: str) -> tuple[ImageRef, ...]:
-        """Good images of a product, in the order in which they came; none for a product not on record.
+        """Good images that experts learn from, in the order in which they came; none if it is not on record.
 
         Raises:
-            UsageError: the record is damaged.
+            KnowledgeError: the library is damaged.
         """
-        file = self._root / slug(product) / RECORD
-        try:
-            record = Record.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValidationError) as error:
-            raise UsageError(f"{file} is damaged; delete {file.parent} and add the images again") from error
-        folder = self.folder(product)
-        return tuple(_with_path(image, str(folder / Path(image.path).name)) for image in record.images)
+        left_px = MOST_LEARNT_PX
+        learnt: list[ImageRef] = []
+        for image in self._store.images_of(slug(product), MOST_LEARNT):
+            left_px -= image.width_px * image.height_px
+            if left_px < 0 and learnt:
+                break
+            learnt.append(_as_ref(image))
+        return tuple(learnt)
 
     def folder(self, product: str) -> Path:
-        """Where the good images of a product are kept."""
+        """Where the copies of a product's good images lie."""
         return self._root / slug(product) / PICTURES
 
-    def add(self, product: str, files: Sequence[Path]) -> Addition:
-        """Copy good images into the record of a product; one that is there already is not copied again.
+    def open(self, product: str) -> OpenLibrary | None:
+        """The good images of a product for an inspection; None if it is not on record.
 
         Raises:
-            UsageError: none of the files is an image that can be used, or the product's name holds no letter.
+            KnowledgeError: the library is damaged.
+        """
+        name = slug(product)
+        learnt = self.images_of(name)
+        if not learnt:
+            return None
+        return OpenLibrary(self._store.of(name), profile=learnt, state=self._store.state(name))
+
+    def faults(self, product: str, image: ImageRef, templates: Sequence[ImageRef] = ()) -> tuple[Fault, ...]:
+        """Names a query, and good images given by hand, that look like another product on record.
+
+        Raises:
+            KnowledgeError: the library is damaged.
+            ImageError: an image cannot be read.
+        """
+        given = (("the image", image), *((f"good image {Path(ref.path).name}", ref) for ref in templates))
+        return tuple(
+            Fault(step="intake", kind="other_product", message=f"{what} {found}")
+            for what, ref in given
+            if (found := self._store.mismatch(self._images.pixels(ref), slug(product)))
+        )
+
+    def recognise(self, image: ImageRef) -> Recognition | None:
+        """The product on record that an image shows; None if that cannot be told.
+
+        Raises:
+            KnowledgeError: the library is damaged.
+            ImageError: the image cannot be read.
+        """
+        return self._store.recognise(self._images.pixels(image))
+
+    def choose(self, image: ImageRef, product: str | None, limit: int, how: TemplateChoice) -> Choice:
+        """Good images for a query, of one product or of all.
+
+        Raises:
+            KnowledgeError: there is none on record, or the library is damaged.
+            ImageError: the image cannot be read.
+        """
+        return self._store.choose(self._images.pixels(image), limit, how, slug(product) if product else None)
+
+    def why_untold(self, product: str) -> str | None:
+        """Why its images cannot be told from those of other products; None if they can, or if it is alone."""
+        return self._store.why_untold(slug(product))
+
+    def add(
+        self,
+        product: str,
+        files: Sequence[Path],
+        *,
+        anyway: bool = False,
+        advance: Callable[[], None] = lambda: None,
+    ) -> Addition:
+        """Copy good images into the record of a product, each picture once and none of another product.
+
+        Args:
+            product: its name.
+            files: pictures.
+            anyway: add also what looks like another product.
+            advance: called after each file.
+
+        Raises:
+            UsageError: none of the files can be added, or the product's name holds no letter.
+            KnowledgeError: the library is damaged.
             OSError: the data folder cannot be written.
         """
-        folder = self.folder(product)
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / ".lock"):
-            known = self.images_of(product)
-            seen = {image.sha256 for image in known}
-            added: list[ImageRef] = []
-            faults: list[Fault] = []
-            repeated = 0
-            for file in files:
-                try:
-                    image = self._images.open(file)
-                except ImageError as error:
-                    faults.append(Fault(step="add", kind=error.kind, message=str(error)))
-                    continue
-                if image.sha256 in seen:
-                    repeated += 1
-                    continue
-                seen.add(image.sha256)
-                kept = folder / f"{image.sha256[:16]}{file.suffix.lower()}"
-                write_atomically(kept, file.read_bytes())
-                added.append(_with_path(image, str(kept)))
-            if not known and not added:
-                why = faults[0].message if faults else "no file was given"
-                raise UsageError(f"no good image of {product!r} could be added: {why}")
-            named = tuple(_with_path(image, Path(image.path).name) for image in (*known, *added))
-            record = Record(product=product, images=named)
-            write_atomically(folder.parent / RECORD, record.model_dump_json(indent=1).encode())
-        return Addition(slug(product), known, tuple(added), repeated, tuple(faults))
+        name = slug(product)
+        addition = Addition(name, before=self.counts().get(name, 0), known=self.images_of(name))
+        for start in range(0, len(files), AT_A_TIME):
+            with self._store.adding():
+                self._add_some(addition, files[start : start + AT_A_TIME], anyway, advance)
+        if addition.added:
+            with self._store.adding():
+                self._store.measure()
+        elif not addition.before:
+            left = (*addition.unreadable, *addition.refused, *addition.same_picture)
+            why = left[0].why if left else "no file was given"
+            raise UsageError(f"no good image of {product!r} could be added: {why}")
+        addition.fresh = self.images_of(name)[len(addition.known) :]
+        return addition
+
+    def _add_some(
+        self, addition: Addition, files: Sequence[Path], anyway: bool, advance: Callable[[], None]
+    ) -> None:
+        hashes = self._store.hashes_of(addition.product)
+        refs: list[tuple[Path, ImageRef]] = []
+        batch: list[Seen] = []
+        for file in files:
+            advance()
+            try:
+                ref = self._images.open(file)
+                pixels = self._images.pixels(ref)
+            except ImageError as error:
+                addition.unreadable.append(Left(file, str(error)))
+                continue
+            if ref.sha256 in hashes:
+                addition.repeated += 1
+                continue
+            hashes.add(ref.sha256)
+            refs.append((file, ref))
+            batch.append(self._store.seen(file.name, pixels, partial(self._images.pixels, ref)))
+        fates, note = self._store.sift(addition.product, batch, refuse_others=not anyway)
+        addition.note = addition.note or note
+        new = []
+        for (file, ref), seen, sifted in zip(refs, batch, fates, strict=True):
+            if sifted.fate == "same_picture":
+                addition.same_picture.append(Left(file, sifted.reason))
+            elif sifted.fate == "other_product":
+                addition.refused.append(Left(file, sifted.reason))
+            else:
+                new.append(self._kept(addition.product, file, ref, seen))
+        self._store.add(addition.product, new)
+        addition.added += len(new)
+
+    def _kept(self, product: str, file: Path, ref: ImageRef, seen: Seen) -> NewTemplate:
+        """Copy a file to where it stays."""
+        path = f"{product}/{PICTURES}/{ref.sha256[:16]}{file.suffix.lower()}"
+        write_atomically(self._root / path, file.read_bytes())
+        return NewTemplate(
+            path, ref.sha256, ref.width_px, ref.height_px, ref.notes, seen.vector, seen.fingerprint
+        )
 
     def remove(self, product: str) -> int:
         """Forget a product; returns how many images it had.
 
         Raises:
             UsageError: it is not on record.
+            KnowledgeError: the library is damaged.
         """
-        folder = self._root / slug(product)
-        if not (folder / RECORD).is_file():
-            known = ", ".join(self.names()) or "none"
+        count = len(self._store.remove(slug(product)))
+        if not count:
+            known = ", ".join(self.counts()) or "none"
             raise UsageError(f"no product {product!r} on record; on record: {known}")
-        count = len(list((folder / PICTURES).iterdir()))
-        (folder / RECORD).unlink()  # first, so that a half-removed product is none
-        shutil.rmtree(folder)
+        shutil.rmtree(self._root / slug(product), ignore_errors=True)  # they are off the record already
         return count
 
 
-def _with_path(image: ImageRef, path: str) -> ImageRef:
-    return image.model_copy(update={"path": path})
+def _as_ref(image: StoredTemplate) -> ImageRef:
+    return ImageRef(
+        path=str(image.path),
+        sha256=image.sha256,
+        width_px=image.width_px,
+        height_px=image.height_px,
+        notes=image.notes,
+    )
 
 
 def slug(product: str) -> str:

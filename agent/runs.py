@@ -15,7 +15,6 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent.errors import UsageError
-from agent.libraries import folder_state
 from agent.settings import Settings
 from graphs.inspection.state import CHECKPOINTED, Request
 
@@ -37,19 +36,24 @@ ANSWER_CHANGING = (
     "winclip_weights",
     "anomalyclip_weights",
     "anomalyclip_prompts",
+    "template_backbone",
+    "template_choice",
 )
 """Settings beside the request that make an inspection another one; time-outs and folders do not."""
 
 
 def inspection_id(
-    request: Request, settings: Settings, versions: dict[str, str], library: Path | None
+    request: Request, settings: Settings, versions: dict[str, str], library: str
 ) -> str:
-    """The same for the same pictures, product, settings and versions, so that an interrupted run is found."""
+    """The same for the same pictures, product, settings and versions, so that an interrupted run is found.
+
+    `library` is the state of the good images to choose from; empty if there are none.
+    """
     content = {
         "request": request.model_dump(mode="json"),
         "settings": settings.model_dump(mode="json", include=set(ANSWER_CHANGING)),
         "versions": versions,
-        "library": folder_state(library) if library else None,
+        "library": library,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 

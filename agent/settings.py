@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     anomalyclip_prompts: Path | None = Field(
         None, description="prompts of anomalyclip: published ones, or those that `agent train prompts` kept"
     )
+    template_backbone: str = Field(
+        "efficientnet-lite0",
+        description="which good images are alike: the embedded backbone, a timm name, or local-dir:FOLDER",
+    )
+    template_choice: Literal["similar", "random", "none"] = Field(
+        "similar", description="which good images of a folder or a product on record are compared with"
+    )
     notation: Literal["bbox", "contour", "highlight", "mask", "heatmap"] = Field(
         "bbox", description="how measured regions are drawn"
     )

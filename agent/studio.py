@@ -62,4 +62,4 @@ def _prepare(handles: Handles, order: Order) -> tuple[InspectionState, str]:
     query = handles.images.open(order.image)
     templates = (handles.images.open(order.template),) if order.template else ()
     request = handles.request(query, templates, order.product)
-    return InspectionState(request=request), inspection_id(request, handles.settings, versions(), None)
+    return InspectionState(request=request), inspection_id(request, handles.settings, versions(), "")

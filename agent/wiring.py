@@ -24,8 +24,9 @@ from graphs.report import Fault
 from graphs.toolbox import Toolbox
 from graphs.vlm_reasoner import VlmReasoner
 from knowledge_base.search import KnowledgeBase
+from knowledge_base.templates import Embedder
 from tools.artifacts import ArtifactStore
-from tools.errors import VlmError, VlmTimeout
+from tools.errors import ExpertUnavailable, VlmError, VlmTimeout
 from tools.experts.anomalib_models import AnomalibPatchCoreExpert, AnomalyDinoExpert, WinClipExpert
 from tools.experts.anomalyclip.expert import AnomalyClipExpert
 from tools.experts.backbones import EmbeddedBackbone
@@ -35,6 +36,7 @@ from tools.experts.ground_truth import GroundTruthExpert
 from tools.experts.pair import PairExpert
 from tools.experts.patchcore import PatchCoreExpert
 from tools.experts.shelf import FitShelf
+from tools.experts.timm_embedding import TimmEmbedding
 from tools.image import ImageStore
 from tools.types import Box, ImageRef, UserLimits
 from tools.vlm.base import VisionLanguageModel
@@ -90,7 +92,7 @@ class Handles:
         inspection_id: str,
         artifacts: ArtifactStore,
         library: OpenLibrary | None,
-        profile: tuple[ImageRef, ...] = (),
+        faults: tuple[Fault, ...] = (),
     ) -> Toolbox:
         """The handles of one inspection."""
         return Toolbox(
@@ -101,10 +103,11 @@ class Handles:
             planner=self.planner,
             fallback=self.fallback,
             knowledge=self.knowledge,
-            templates=library.templates if library else None,
-            profile=profile,
+            templates=library.templates if library and self.settings.template_choice != "none" else None,
+            template_choice=self.settings.template_choice,
+            profile=library.profile if library else (),
             inspection_id=inspection_id,
-            faults=(*self.faults, *(library.faults if library else ())),
+            faults=(*self.faults, *(library.faults if library else ()), *faults),
             versions=versions(),
         )
 
@@ -128,6 +131,7 @@ def open_handles(settings: Settings, model: Reach) -> Handles:
         UsageError: the settings name something that there is not, or the data folder cannot be written.
     """
     images, backbone = open_images(settings), open_backbone(settings)
+    embedder = open_embedder(settings, backbone)
     bench = open_bench(settings, images, backbone)
     if settings.expert not in ("auto", *bench.names):
         raise UsageError(
@@ -138,8 +142,8 @@ def open_handles(settings: Settings, model: Reach) -> Handles:
         settings=settings,
         images=images,
         experts=bench,
-        profiles=open_profiles(settings, images),
-        libraries=Libraries(backbone, images, settings.data_dir / "templates"),
+        profiles=open_profiles(settings, images, embedder),
+        libraries=Libraries(embedder, images, settings.data_dir / "templates"),
         knowledge=_knowledge_opener(settings) if settings.knowledge else None,
         reasoner=VlmReasoner(vlm, think=settings.cot) if vlm else evidence,
         fallback=evidence if vlm and settings.reasoner == "auto" else None,
@@ -158,9 +162,31 @@ def open_images(settings: Settings) -> ImageStore:
     return ImageStore(settings.max_pixels, spool=settings.data_dir / "spool")
 
 
-def open_profiles(settings: Settings, images: ImageStore | None = None) -> Profiles:
-    """The products on record."""
-    return Profiles(settings.data_dir / "products", images or open_images(settings))
+def open_profiles(
+    settings: Settings, images: ImageStore | None = None, embedder: Embedder | None = None
+) -> Profiles:
+    """The products on record.
+
+    Raises:
+        UsageError: the backbone that compares images cannot be used, or the data folder cannot be written.
+    """
+    embedder = embedder or open_embedder(settings, open_backbone(settings))
+    return Profiles(settings.data_dir / "products", images or open_images(settings), embedder)
+
+
+def open_embedder(settings: Settings, backbone: EmbeddedBackbone) -> Embedder:
+    """What says which good images are alike.
+
+    Raises:
+        UsageError: the setting names a backbone whose weights are not here.
+    """
+    if settings.template_backbone == backbone.name:
+        return Embedder(backbone.embed, backbone.name)
+    try:
+        found = TimmEmbedding(settings.template_backbone)
+    except ExpertUnavailable as error:
+        raise UsageError(f"template_backbone {settings.template_backbone}: {error}") from error
+    return Embedder(found.embed, found.name)
 
 
 def open_bench(settings: Settings, images: ImageStore, backbone: EmbeddedBackbone) -> ExpertBench:

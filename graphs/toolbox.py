@@ -9,7 +9,7 @@ from graphs.inspection.plan import Planner
 from graphs.reasoning import Reasoner
 from graphs.report import Fault
 from knowledge_base.search import KnowledgeBase
-from knowledge_base.templates import TemplateLibrary
+from knowledge_base.templates import TemplateChoice, Templates
 from tools.artifacts import ArtifactStore
 from tools.experts.bench import ExpertBench
 from tools.image import ImageStore
@@ -22,8 +22,8 @@ class Toolbox:
 
     `knowledge` opens the knowledge base at first use and may raise `KnowledgeError`; None: not wanted.
     `fallback` takes over when `reasoner` fails and the user allowed it; None: it then ends in review.
-    `templates` is an index of good images; `profile` holds all of them, in an order that lasts, if they are
-    known to show this product and nothing else.
+    `templates` is an index of good images, and `template_choice` how some of them are chosen; `profile` holds
+    those that experts learn from, in an order that lasts, if they are known to show this product only.
     `faults` happened before the inspection began (an endpoint that is down, say) and belong to its report.
     """
 
@@ -34,7 +34,8 @@ class Toolbox:
     planner: Planner
     fallback: Reasoner | None = None
     knowledge: Callable[[], KnowledgeBase] | None = None
-    templates: TemplateLibrary | None = None
+    templates: Templates | None = None
+    template_choice: TemplateChoice = "similar"
     profile: tuple[ImageRef, ...] = ()
     inspection_id: str = ""
     faults: tuple[Fault, ...] = ()

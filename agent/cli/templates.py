@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from agent.cli.options import folder_options
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def library_options(command: Command) -> Command:
+    """Options that say where the good images lie, what compares them, and in which form to print."""
+    command = folder_options(command)
+    for option in reversed(
+        (
+            click.option("--template-backbone", help="What compares images. [env: AGENT_TEMPLATE_BACKBONE]"),
+            click.option("--json", "json_", is_flag=True, help="Print JSON on stdout and nothing else."),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(no_args_is_help=True)
@@ -23,43 +39,72 @@ def templates() -> None:
 @templates.command(no_args_is_help=True)
 @click.argument("sources", nargs=-1, required=True, metavar="IMAGE|FOLDER|GLOB...")
 @click.option("--product", required=True, metavar="NAME", help="The product that they show.")
+@click.option("--anyway", is_flag=True, help="Add also what looks like another product on record.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-@folder_options
-def add(sources: tuple[str, ...], product: str, quiet: bool, config: Path | None, **explicit: Any) -> None:  # noqa: ANN401
+@library_options
+def add(
+    sources: tuple[str, ...],
+    product: str,
+    anyway: bool,
+    quiet: bool,
+    json_: bool,
+    config: Path | None,
+    **explicit: Any,  # noqa: ANN401
+) -> None:
     """Add good images to a product's record and teach the experts.
 
-    What is on record already is not learnt again. Prints what each expert makes of the record.
+    What is on record already is not learnt again, a picture that was only saved again is left out, and one
+    that looks like another product on record is refused. Prints what each expert makes of the record.
     """
     from agent.cli.recording import add_to_record
     from agent.settings import Settings
 
-    add_to_record(Settings.resolve(explicit, config=config), sources, product, quiet=quiet)
+    settings = Settings.resolve(explicit, config=config)
+    add_to_record(settings, sources, product, anyway=anyway, quiet=quiet, json_=json_)
 
 
 @templates.command("list")
-@folder_options
-def list_(config: Path | None, **explicit: Any) -> None:  # noqa: ANN401
+@library_options
+def list_(json_: bool, config: Path | None, **explicit: Any) -> None:  # noqa: ANN401
     """List the products on record and how many good images each has."""
+    from agent.cli.recording import list_record
     from agent.settings import Settings
-    from agent.wiring import open_profiles
 
-    profiles = open_profiles(Settings.resolve(explicit, config=config))
-    names = profiles.names()
-    for name in names:
-        click.echo(f"{name:<32} {len(profiles.images_of(name)):>5} good image(s)")
-    if not names:
-        click.echo(
-            "agent: no product is on record; add one: agent templates add DIR --product NAME", err=True
-        )
+    list_record(Settings.resolve(explicit, config=config), json_=json_)
+
+
+@templates.command(no_args_is_help=True)
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--product", metavar="NAME", help="Only good images of this product.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=5, show_default=True, help="Images at most.")
+@click.option(
+    "--choice", type=click.Choice(["similar", "random"]), default="similar", show_default=True,
+    help="The most similar ones, or random ones: always the same for the same image.",
+)  # fmt: skip
+@library_options
+def search(
+    image: Path,
+    product: str | None,
+    limit: int,
+    choice: Any,  # noqa: ANN401 - click has checked it
+    json_: bool,
+    config: Path | None,
+    **explicit: Any,  # noqa: ANN401
+) -> None:
+    """Find the good images most like an image, at any quarter turn, and say which product it shows."""
+    from agent.cli.recording import search_record
+    from agent.settings import Settings
+
+    settings = Settings.resolve(explicit, config=config)
+    search_record(settings, image, product, limit=limit, how=choice, json_=json_)
 
 
 @templates.command(no_args_is_help=True)
 @click.option("--product", required=True, metavar="NAME", help="The product to forget.")
-@folder_options
-def remove(product: str, config: Path | None, **explicit: Any) -> None:  # noqa: ANN401
+@library_options
+def remove(product: str, json_: bool, config: Path | None, **explicit: Any) -> None:  # noqa: ANN401
     """Forget a product and the copies of its good images; the originals stay where they are."""
+    from agent.cli.recording import remove_from_record
     from agent.settings import Settings
-    from agent.wiring import open_profiles
 
-    count = open_profiles(Settings.resolve(explicit, config=config)).remove(product)
-    click.echo(f"{product}: {count} good image(s) forgotten")
+    remove_from_record(Settings.resolve(explicit, config=config), product, json_=json_)

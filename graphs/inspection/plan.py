@@ -42,7 +42,7 @@ class Situation(Value):
     @property
     def has_reference(self) -> bool:
         """Whether there is, or can be found, an image of a good part."""
-        return self.templates > 0 or self.library
+        return self.templates > 0 or self.library or self.profile > 0
 
     @property
     def considered_experts(self) -> tuple[ExpertOffer, ...]:

@@ -7,6 +7,9 @@ from graphs.inspection.step import Outcome, Visit
 from graphs.report import KnowledgePassage
 from knowledge_base.schema import Section
 from knowledge_base.search import Passage
+from knowledge_base.templates import Template, turned_image
+from tools.image import ImageStore
+from tools.types import ImageRef
 
 MOST_TEMPLATES = 16
 """Good images taken from a template folder: the first is the reference, all serve a patch memory."""
@@ -24,10 +27,25 @@ def recall_templates(visit: Visit) -> Outcome:
     library, images = visit.tools.templates, visit.tools.images
     if library is None:
         return Outcome({}, "no template folder")
-    found = library.nearest(images.pixels(visit.state.request.image), limit=MOST_TEMPLATES)
-    refs = tuple(images.open(template.path) for template in found)
-    detail = f"{len(refs)} good image(s), nearest {found[0].path.name} (similarity {found[0].similarity:.3f})"
-    return Outcome({"recalled_templates": refs}, detail)
+    how = visit.tools.template_choice
+    chosen = library.choose(images.pixels(visit.state.request.image), MOST_TEMPLATES, how)
+    if not chosen.templates:
+        return Outcome({}, "none is left on record")
+    refs = tuple(_laid_on_the_query(template, images) for template in chosen.templates)
+    first = chosen.templates[0]
+    told = [f"{len(refs)} good image(s), {how}: {first.path.name} (similarity {first.similarity:.3f})"]
+    if first.turn_deg:
+        told.append(f"the part lies turned by {first.turn_deg} degrees, and so the good images were turned")
+    return Outcome({"recalled_templates": refs}, "; ".join([*told, *([chosen.note] if chosen.note else [])]))
+
+
+def _laid_on_the_query(template: Template, images: ImageStore) -> ImageRef:
+    """A good image, turned as the part in the query lies."""
+    ref = images.open(template.path)
+    if not template.turn_deg:
+        return ref
+    turned = turned_image(images.pixels(ref), -template.turn_deg // 90)
+    return images.add(turned, f"{template.path.name} turned by {template.turn_deg} degrees")
 
 
 def recall_knowledge(visit: Visit) -> Outcome:

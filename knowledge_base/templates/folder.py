@@ -1,4 +1,4 @@
-"""A library of good images: which of them looks most like the part in front of us."""
+"""A folder of good images: which of them looks most like the part in front of us."""
 
 from __future__ import annotations
 
@@ -8,29 +8,20 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from knowledge_base.atomic import write_whole
 from knowledge_base.errors import TemplatesUnusable
-
-Image: TypeAlias = npt.NDArray[np.uint8]
-"""RGB, shape (height, width, 3), uint8."""
-
-Vectors: TypeAlias = npt.NDArray[np.float32]
-"""Shape (n, dimension), float32, rows of length 1."""
+from knowledge_base.templates.embedding import Embedder, Image, Vector, shape_of
+from knowledge_base.templates.index import SHAPES, Choice, Index, Template, TemplateChoice
+from knowledge_base.templates.nearest import NearestRows
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
-
-@dataclass(frozen=True)
-class Template:
-    """A good image and its cosine similarity to the query, -1..1."""
-
-    path: Path
-    similarity: float
+_Known: TypeAlias = tuple[Vector, int]
+"""A vector, and the position in `SHAPES` of how its image lies."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +41,23 @@ class TemplateLibrary:
     """Good images of one folder, indexed by what an embedding sees in them. Safe to use from several threads.
 
     Args:
-        embed: maps an RGB image, shape (height, width, 3), uint8, to a vector, shape (dimension,).
-        open_image: decodes a file to such an image.
-        model: names `embed`; cached vectors of another model are not used.
+        embedder: turns images into vectors; cached vectors of another model are not used.
+        open_image: decodes a file to an RGB image, shape (height, width, 3), uint8.
         cache_dir: where vectors are kept from run to run; nowhere if None.
         unreadable: what `open_image` raises for a file that it cannot decode.
     """
 
     def __init__(
         self,
-        embed: Callable[[Image], npt.NDArray[np.floating[Any]]],
+        embedder: Embedder,
         open_image: Callable[[Path], Image],
         *,
-        model: str,
         cache_dir: Path | None = None,
         unreadable: tuple[type[Exception], ...] = (OSError, ValueError),
     ) -> None:
-        self._embed, self._open, self._unreadable = embed, open_image, unreadable
-        self._model, self._cache_dir = model, cache_dir
-        self._index: tuple[tuple[Path, ...], Vectors] | None = None
+        self._embedder, self._open, self._unreadable = embedder, open_image, unreadable
+        self._cache_dir = cache_dir
+        self._loaded: tuple[tuple[Path, ...], Index] | None = None
 
     def load(self, folder: Path) -> LoadedTemplates:
         """Index the image files that lie directly in `folder`, in the order of their names.
@@ -80,8 +69,8 @@ class TemplateLibrary:
         cache_file = self._cache_file(folder)
         cached = _read_cache(cache_file) if cache_file else {}
         kept: list[Path] = []
-        vectors: dict[str, npt.NDArray[np.float32]] = {}
-        rows: list[npt.NDArray[np.float32]] = []
+        known: dict[str, _Known] = {}
+        rows: list[_Known] = []
         failed: list[tuple[Path, str]] = []
         unreadable: tuple[type[Exception], ...] = (*self._unreadable, OSError)
         hits = 0
@@ -89,56 +78,53 @@ class TemplateLibrary:
             try:
                 with path.open("rb") as stream:
                     key = hashlib.file_digest(stream, "sha256").hexdigest()
-                vector = cached.get(key)
-                hits += vector is not None
-                if vector is None:
-                    vector = self._vector(self._open(path))
+                row = cached.get(key)
+                hits += row is not None
+                if row is None:
+                    row = self._seen(self._open(path))
             except unreadable as exc:
                 failed.append((path, str(exc) or type(exc).__name__))
                 continue
             kept.append(path)
-            rows.append(vector)
-            vectors[key] = vector
+            rows.append(row)
+            known[key] = row
         if not kept:
             raise TemplatesUnusable(
                 f"none of the {len(paths)} images in {folder} can be read ({failed[0][1]}); replace them"
             )
         problem = None
-        if cache_file and vectors.keys() != cached.keys():
-            problem = _write_cache(cache_file, vectors)
-        self._index = (tuple(kept), np.stack(rows))
+        if cache_file and known.keys() != cached.keys():
+            problem = _write_cache(cache_file, known)
+        self._loaded = (tuple(kept), _index(rows))
         return LoadedTemplates(tuple(kept), tuple(failed), hits, problem)
 
-    def nearest(self, image: Image, limit: int = 1) -> list[Template]:
-        """The good images most like `image`, best first; equal ones in the order of their names.
-
-        Args:
-            image: RGB, shape (height, width, 3), uint8.
-            limit: most templates to return.
+    def choose(self, image: Image, limit: int = 1, how: TemplateChoice = "similar") -> Choice:
+        """See `Templates.choose`; equally similar images come in the order of their names.
 
         Raises:
             TemplatesUnusable: no folder was loaded.
         """
-        if self._index is None:
+        if self._loaded is None:
             raise TemplatesUnusable("no template folder was loaded; load one before asking for the nearest")
-        paths, vectors = self._index
-        similarities = vectors @ self._vector(image)
-        # Rounded, because BLAS may sum equal rows in different orders and so break a tie by its last bit.
-        order = np.argsort(-similarities.round(6), kind="stable")[: max(0, limit)]
-        return [Template(paths[i], float(similarities[i])) for i in order]
+        paths, index = self._loaded
+        hits, note = index.choose(self._embedder, image, limit, how)
+        return Choice(tuple(Template(paths[hit.row], hit.similarity, hit.turn_deg) for hit in hits), note)
 
-    def _vector(self, image: Image) -> npt.NDArray[np.float32]:
-        vector = np.asarray(self._embed(image), np.float32)
-        length = float(np.linalg.norm(vector))
-        if vector.ndim != 1 or not np.isfinite(length) or length == 0:
-            raise TypeError(f"embed must return a finite vector other than zero, got shape {vector.shape}")
-        return vector / np.float32(length)
+    def _seen(self, image: Image) -> _Known:
+        return self._embedder.vector(image), SHAPES.index(shape_of(image.shape[1], image.shape[0]))
 
     def _cache_file(self, folder: Path) -> Path | None:
         if self._cache_dir is None:
             return None
-        key = hashlib.sha256(f"{self._model}\n{folder.resolve()}".encode()).hexdigest()[:32]
-        return self._cache_dir / f"templates-{key}.npz"
+        key = hashlib.sha256(f"{self._embedder.model}\n{folder.resolve()}".encode()).hexdigest()[:32]
+        return self._cache_dir / f"folder-{key}.npz"
+
+
+def _index(rows: list[_Known]) -> Index:
+    numbers = np.arange(len(rows))
+    shapes = np.array([shape for _, shape in rows], np.int8)
+    vectors = np.stack([vector for vector, _ in rows])
+    return Index(NearestRows(vectors), numbers, np.zeros(len(rows), np.int32), shapes)
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -155,22 +141,28 @@ def _image_files(folder: Path) -> list[Path]:
     return paths
 
 
-def _read_cache(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Vectors by file hash; empty if there is no cache or it is damaged, which costs only time."""
+def _read_cache(path: Path) -> dict[str, _Known]:
+    """What was seen in each file, by its hash; empty if there is none or it is damaged: that costs time."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            keys, vectors = stored["keys"], stored["vectors"]
+            keys, vectors, shapes = stored["keys"], stored["vectors"], stored["shapes"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return {}
-    if vectors.ndim != 2 or vectors.dtype != np.float32 or keys.shape != vectors.shape[:1]:
+    whole = vectors.ndim == 2 and vectors.dtype == np.float32 and shapes.dtype == np.int8
+    if not whole or not keys.shape == shapes.shape == vectors.shape[:1]:
         return {}
-    return {str(key): vector for key, vector in zip(keys, vectors, strict=True)}
+    return {str(key): (v, int(shape)) for key, v, shape in zip(keys, vectors, shapes, strict=True)}
 
 
-def _write_cache(path: Path, vectors: dict[str, npt.NDArray[np.float32]]) -> str | None:
-    """Keep vectors for the next run; returns why that was not possible."""
+def _write_cache(path: Path, known: dict[str, _Known]) -> str | None:
+    """Keep what was seen for the next run; returns why that was not possible."""
     content = io.BytesIO()
-    np.savez(content, keys=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
+    np.savez(
+        content,
+        keys=np.array(list(known)),
+        vectors=np.stack([vector for vector, _ in known.values()]),
+        shapes=np.array([shape for _, shape in known.values()], np.int8),
+    )
     try:
         write_whole(path, content.getvalue())
     except OSError as exc:
