@@ -3,9 +3,9 @@
     python benchmarks/knowledge_scale.py [--passages 10000 100000 1000000] [--folder DIR] [--commit-every N]
 
 The passages are made from the shipped ones: words of two passages of a product mixed, with a part number of
-their own, and the first one's vector turned at random to a cosine of about 0.8. One document in ten is about no
-product. The questions are sentences of the shipped passages, cut short, with their real vectors. Every size is
-built by `KnowledgeStore.add` in a folder of its own and searched by a process that was just started. With
+their own, and the first one's vector turned at random to a cosine of about 0.8. One document in ten is about
+no product. The questions are sentences of the shipped passages, cut short, with their real vectors. Each size
+is built by `KnowledgeStore.add` in a folder of its own and searched by a process that was just started. With
 --folder the indexes stay there, and are not built again.
 
 Times are wall time, of one query after the other, without the embedding of the question, which `embed` shows.

@@ -136,6 +136,7 @@ class Catalogue:
         self._path = path
         self._lock = threading.Lock()
         self._reading: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     def generation(self) -> int:
         """Number of the current state; 0 if there is no catalogue yet."""
@@ -198,15 +199,23 @@ class Catalogue:
     def close(self) -> None:
         """Release the file; it is opened again when needed."""
         with self._lock:
-            if self._reading is not None:
-                self._reading.close()
-                self._reading = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+        self._reading = self._file = None
 
     def _reader(self) -> sqlite3.Connection | None:
         """A connection that only reads; None as long as there is no file or no table in it."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._close()
+            return None
+        if self._file != (status.st_dev, status.st_ino):  # somebody has put another one in its place
+            self._close()
         if self._reading is None:
-            if not self._path.exists():
-                return None
             database = sqlite3.connect(
                 f"{self._path.as_uri()}?mode=ro",
                 uri=True,
@@ -226,7 +235,7 @@ class Catalogue:
             except BaseException:
                 database.close()
                 raise
-            self._reading = database
+            self._reading, self._file = database, (status.st_dev, status.st_ino)
         return self._reading
 
     def _generation(self, database: sqlite3.Connection) -> int:

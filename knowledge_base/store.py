@@ -11,7 +11,6 @@ import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,8 +22,9 @@ from knowledge_base.filters import Filter
 from knowledge_base.home import Home
 from knowledge_base.reading import Hit, Reading, Stale
 from knowledge_base.restoring import restore
-from knowledge_base.schema import LIBRARIES, Library, PassageText
+from knowledge_base.schema import Library, PassageText
 from knowledge_base.sources import IndexReport, Progress, Source
+from knowledge_base.stats import StoreStats, stats_of
 from knowledge_base.writing import Writing
 
 if TYPE_CHECKING:
@@ -44,29 +44,6 @@ __all__ = [
 _Result = TypeVar("_Result")
 _ALL = Filter()
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class StoreStats:
-    """How much there is.
-
-    Attributes:
-        model: name of the embedding model, None if nothing was indexed.
-        dimension: of its vectors.
-        documents: how many, over all libraries.
-        passages: how many, over all libraries.
-        segments: in how many parts they lie.
-        libraries: number of documents and of passages of each library that there is something of.
-        size_bytes: of the folder.
-    """
-
-    model: str | None
-    dimension: int
-    documents: int
-    passages: int
-    segments: int
-    libraries: dict[Library, tuple[int, int]]
-    size_bytes: int
 
 
 class KnowledgeStore:
@@ -294,21 +271,7 @@ class KnowledgeStore:
     def stats(self) -> StoreStats:
         """How much there is."""
         with self._lock, self._home.errors():
-            snapshot = self._snapshot()
-            counts: dict[Library, tuple[int, int]] = {}
-            for library in LIBRARIES:
-                of_library = [d.passages for d in snapshot.documents.values() if d.library == library]
-                if of_library:
-                    counts[library] = (len(of_library), sum(of_library))
-            return StoreStats(
-                model=snapshot.model,
-                dimension=snapshot.dimension,
-                documents=len(snapshot.documents),
-                passages=sum(passages for _, passages in counts.values()),
-                segments=len(snapshot.segments),
-                libraries=counts,
-                size_bytes=sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file()),
-            )
+            return stats_of(self._snapshot(), self._folder)
 
     def close(self) -> None:
         """Release the folder; the store opens again on its next use."""

@@ -88,6 +88,17 @@ def test_a_damaged_database_is_said(store: KnowledgeStore, file: str, how: str) 
     assert store.add([source("files/d", "New.")], Words()).added == 1
 
 
+def test_a_folder_that_another_process_builds_anew_is_read_anew(store: KnowledgeStore) -> None:
+    assert texts(store) == set(FACTS)
+    shutil.rmtree(store.folder)
+    with pytest.raises(StoreError, match="holds nothing yet"):
+        texts(store)
+    assert (
+        output(process("print(store.add([source('files/x', 'Other.')], Words()).added)", store.folder)) == "1"
+    )
+    assert texts(store) == {"Other."}
+
+
 def test_a_store_of_another_version_is_refused(store: KnowledgeStore) -> None:
     database = sqlite3.connect(store.folder / "catalogue.sqlite3")
     database.execute("UPDATE facts SET value = '99' WHERE name = 'version'")
