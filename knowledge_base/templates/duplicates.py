@@ -80,7 +80,7 @@ def are_two_exposures(one: Image, other: Image) -> bool:
 
 
 def _small(picture: Pillow.Image) -> Grey:
-    return np.asarray(_grey(picture).resize((SIDE_PX, SIDE_PX), Pillow.Resampling.BOX), np.float32)
+    return np.asarray(_grey(picture).resize((SIDE_PX, SIDE_PX), Pillow.Resampling.BILINEAR), np.float32)
 
 
 def _grey(picture: Pillow.Image) -> Pillow.Image:

@@ -24,6 +24,8 @@ from knowledge_base.templates.nearest import NearestRows, Rows
 
 TemplateChoice: TypeAlias = Literal["similar", "random", "none"]
 
+_ROUNDING: Final = 1e-6
+
 SHAPES: Final[tuple[Shape, ...]] = get_args(Shape)
 
 
@@ -113,7 +115,7 @@ class Index:
         """The rows most like a query, at the turn that suits it, and a note where no row lies its way.
 
         The query is taken as turned only if that explains most of what sets it apart: its distance 1 - cos to
-        the nearest row must fall by at least half of the distance between the query and itself turned.
+        the nearest row must fall to half or less.
 
         Args:
             views: the query at each quarter turn, shape (4, d).
@@ -130,7 +132,7 @@ class Index:
             self.search.nearest(view, limit if not quarter else 1, rows)
             for quarter, (view, rows) in enumerate(zip(views, allowed, strict=True))
         ]
-        quarter = _turn(views, found)
+        quarter = _turn(found)
         if quarter and limit > 1:
             found[quarter] = self.search.nearest(views[quarter], limit, allowed[quarter])
         hits = [Hit(row, similarity, 90 * quarter) for row, similarity in found[quarter][: max(0, limit)]]
@@ -161,16 +163,15 @@ class Index:
         return self.nearest(views, shape, limit, product)
 
 
-def _turn(views: Vectors, found: Sequence[list[tuple[int, float]]]) -> int:
+def _turn(found: Sequence[list[tuple[int, float]]]) -> int:
     """Quarters by which the query is to be turned."""
     apart = [1 - hits[0][1] if hits else None for hits in found]
-    best, most = 0, 0.0
+    upright = apart[0]
+    best, least = 0, 2.0 if upright is None else upright / 2  # at most 2 apart
     for quarter in range(1, QUARTERS):
         there = apart[quarter]
         if there is None:
             continue
-        upright = apart[0] if apart[0] is not None else 2.0  # as far as can be
-        gain = upright - there - (1 - float(views[0] @ views[quarter])) / 2
-        if gain > most + 1e-6:
-            best, most = quarter, gain
+        if there < least - _ROUNDING:
+            best, least = quarter, there
     return best

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from knowledge_base.errors import TemplatesUnusable
-from knowledge_base.templates import Image, TemplateLibrary
+from knowledge_base.templates import Choice, Embedder, Image, TemplateLibrary, turned_image
 
 
 def mean_colour(image: Image) -> npt.NDArray[np.float64]:
@@ -43,7 +43,7 @@ class Counting:
 
 
 def library(embed: Counting | None = None, cache: Path | None = None, model: str = "mean") -> TemplateLibrary:
-    return TemplateLibrary(embed or Counting(), open_image, model=model, cache_dir=cache)
+    return TemplateLibrary(Embedder(embed or Counting(), model), open_image, cache_dir=cache)
 
 
 @pytest.fixture
@@ -60,22 +60,22 @@ def folder(tmp_path: Path) -> Path:
 def test_the_nearest_by_cosine_comes_first(folder: Path) -> None:
     good = library()
     assert [p.name for p in good.load(folder).indexed] == ["blue.jpg", "green.PNG", "red.png"]
-    found = good.nearest(flat(190, 60, 20), limit=3)
+    found = good.choose(flat(190, 60, 20), limit=3).templates
     assert [t.path.name for t in found] == ["red.png", "green.PNG", "blue.jpg"]
     expected = mean_colour(flat(190, 60, 20)) @ mean_colour(flat(200, 10, 10))
     expected /= np.linalg.norm(mean_colour(flat(190, 60, 20))) * np.linalg.norm(
         mean_colour(flat(200, 10, 10))
     )
     assert found[0].similarity == pytest.approx(expected, abs=1e-5)
-    assert good.nearest(flat(200, 10, 10))[0].similarity == pytest.approx(1, abs=1e-6)
+    assert good.choose(flat(200, 10, 10)).templates[0].similarity == pytest.approx(1, abs=1e-6)
 
 
 def test_limits(folder: Path) -> None:
     good = library()
     good.load(folder)
-    assert len(good.nearest(flat(1, 2, 3))) == 1
-    assert len(good.nearest(flat(1, 2, 3), limit=99)) == 3
-    assert good.nearest(flat(1, 2, 3), limit=0) == good.nearest(flat(1, 2, 3), limit=-1) == []
+    assert len(good.choose(flat(1, 2, 3)).templates) == 1
+    assert len(good.choose(flat(1, 2, 3), limit=99).templates) == 3
+    assert good.choose(flat(1, 2, 3), limit=0) == good.choose(flat(1, 2, 3), limit=-1) == Choice(())
 
 
 def test_ties_keep_the_order_of_names(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_ties_keep_the_order_of_names(tmp_path: Path) -> None:
         save(tmp_path / "good", name, 50, 60, 70)
     good = library()
     good.load(tmp_path / "good")
-    assert [t.path.name for t in good.nearest(flat(9, 9, 9), limit=3)] == ["a.png", "b.png", "c.png"]
+    assert [t.path.name for t in good.choose(flat(9, 9, 9), limit=3).templates] == ["a.png", "b.png", "c.png"]
 
 
 def test_unreadable_images_are_named_and_left_out(folder: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_folder_without_good_images_is_an_error(tmp_path: Path, make: object, 
 
 def test_asking_before_loading_is_an_error() -> None:
     with pytest.raises(TemplatesUnusable, match="no template folder was loaded"):
-        library().nearest(flat(1, 2, 3))
+        library().choose(flat(1, 2, 3))
 
 
 def test_a_failed_load_leaves_the_library_as_it_was(folder: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_failed_load_leaves_the_library_as_it_was(folder: Path, tmp_path: Path
     good.load(folder)
     with pytest.raises(TemplatesUnusable):
         good.load(tmp_path / "absent")
-    assert good.nearest(flat(200, 10, 10))[0].path.name == "red.png"
+    assert good.choose(flat(200, 10, 10)).templates[0].path.name == "red.png"
 
 
 def test_vectors_are_remembered_by_content_and_not_by_name(folder: Path, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_vectors_are_remembered_by_content_and_not_by_name(folder: Path, tmp_pat
     good = library(embed, tmp_path / "cache")
     loaded = good.load(folder)
     assert (embed.calls, loaded.from_cache, len(loaded.indexed)) == (1, 3, 4)
-    assert good.nearest(flat(200, 10, 10))[0].path.name == "rouge.png"
+    assert good.choose(flat(200, 10, 10)).templates[0].path.name == "rouge.png"
     save(folder, "blue.jpg", 0, 0, 255)  # the same name, another picture
     embed.calls = 0
     assert good.load(folder).from_cache == 3
@@ -169,4 +169,89 @@ def test_a_cache_that_cannot_be_written_is_said(folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("vector", [np.zeros(3), np.full(3, np.nan), np.ones((2, 2))])
 def test_a_meaningless_embedding_is_a_bug_and_rises(folder: Path, vector: npt.NDArray[np.float64]) -> None:
     with pytest.raises(TypeError, match="finite vector"):
-        TemplateLibrary(lambda _: vector, open_image, model="bad").load(folder)
+        TemplateLibrary(Embedder(lambda _: vector, "bad"), open_image).load(folder)
+
+
+def corner_brightness(image: Image) -> npt.NDArray[np.float64]:
+    """An embedding that sees turns: the brightness of the four quarters."""
+    height, width = (side // 2 for side in image.shape[:2])
+    quarters = (
+        image[:height, :width],
+        image[:height, width:],
+        image[height:, :width],
+        image[height:, width:],
+    )
+    return np.array([float(quarter.mean()) for quarter in quarters]) + 1
+
+
+def spotted(height: int, width: int, *, level: int = 200) -> Image:
+    """A dark image with a bright quarter at the upper left."""
+    image = np.full((height, width, 3), 20, np.uint8)
+    image[: height // 2, : width // 2] = level
+    return image
+
+
+@pytest.fixture
+def turning(tmp_path: Path) -> TemplateLibrary:
+    """Two landscape images with their spot at the upper left, and a portrait one with none."""
+    good = tmp_path / "turning"
+    good.mkdir()
+    Pillow.fromarray(spotted(40, 80)).save(good / "wide.png")
+    Pillow.fromarray(spotted(44, 80, level=180)).save(good / "wider.png")
+    Pillow.fromarray(spotted(80, 40, level=20)).save(good / "high.png")
+    library = TemplateLibrary(Embedder(corner_brightness, "corners"), open_image)
+    library.load(good)
+    return library
+
+
+@pytest.mark.parametrize(("quarters", "turn_deg"), [(0, 0), (1, 270), (2, 180), (3, 90)])
+def test_a_turned_part_is_found_and_its_turn_is_said(
+    turning: TemplateLibrary, quarters: int, turn_deg: int
+) -> None:
+    query = turned_image(spotted(40, 80), quarters)
+    chosen = turning.choose(query, limit=3)
+    assert [t.path.name for t in chosen.templates] == [
+        "wide.png",
+        "wider.png",
+    ]  # the portrait one lies otherwise
+    assert {t.turn_deg for t in chosen.templates} == {turn_deg}
+    assert chosen.templates[0].similarity == pytest.approx(1)
+    assert np.array_equal(turned_image(query, turn_deg // 90), spotted(40, 80))
+
+
+def test_a_part_that_looks_alike_at_every_turn_is_not_called_turned(tmp_path: Path) -> None:
+    save(tmp_path / "good", "a.png", 90, 60, 30)
+    good = library()
+    good.load(tmp_path / "good")
+    assert good.choose(flat(80, 70, 30)).templates[0].turn_deg == 0
+
+
+def test_a_shape_of_which_there_is_no_good_image_is_said(tmp_path: Path) -> None:
+    (tmp_path / "good").mkdir()
+    Pillow.fromarray(spotted(40, 40)).save(tmp_path / "good" / "square.png")
+    good = TemplateLibrary(Embedder(corner_brightness, "corners"), open_image)
+    good.load(tmp_path / "good")
+    chosen = good.choose(spotted(40, 80))
+    assert chosen.templates[0].path.name == "square.png"
+    assert chosen.note == "no good image lies as this landscape one does"
+    assert good.choose(spotted(40, 40)).note == ""
+
+
+def test_random_ones_follow_from_the_query(tmp_path: Path) -> None:
+    for number in range(30):
+        save(tmp_path / "good", f"{number:02}.png", 8 * number, 99, 99)
+    good = library()
+    good.load(tmp_path / "good")
+    once, again = (good.choose(flat(1, 2, 3), 5, "random").templates for _ in range(2))
+    other = good.choose(flat(1, 2, 4), 5, "random").templates
+    assert once == again
+    assert [t.path for t in once] != [t.path for t in other]
+    assert len({t.path for t in once}) == 5
+    nearest = {t.path: t.similarity for t in good.choose(flat(1, 2, 3), 30).templates}
+    assert all(t.similarity == pytest.approx(nearest[t.path], abs=1e-6) for t in once)
+
+
+def test_none_are_none(folder: Path) -> None:
+    good = library()
+    good.load(folder)
+    assert good.choose(flat(1, 2, 3), 5, "none") == Choice(())
