@@ -155,10 +155,17 @@ def write_rows(
 
 
 def read_rows(collection: Collection, first: int, last: int) -> tuple[list[PassageText], Embeddings]:
-    """The passages of the rows from `first` up to `last`, and their vectors, in the order of rows."""
-    found = collection.get(
-        ids=[str(row) for row in range(first, last)], include=["documents", "metadatas", "embeddings"]
-    )
+    """The passages of the rows from `first` up to `last`, and their vectors, in the order of rows.
+
+    Fewer if they are not there, and none if the collection has been dropped.
+    """
+    from chromadb.errors import NotFoundError
+
+    wanted = [str(row) for row in range(first, last)]
+    try:
+        found = collection.get(ids=wanted, include=["documents", "metadatas", "embeddings"])
+    except NotFoundError:
+        return [], np.empty((0, 0), np.float32)
     order = np.argsort([int(id_) for id_ in found["ids"]])
     texts, metadatas = found["documents"] or [], found["metadatas"] or []
     passages = [_passage(metadatas[i], texts[i]) for i in order]

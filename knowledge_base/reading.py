@@ -54,10 +54,12 @@ class Reading:
         for part in self._parts:
             if snapshot.live(part.segment.name) and not self._lexical.holds(part.segment.name):
                 raise Stale(f"no full text of {part.segment.name}")
+        self._passages = sum(document.passages for document in snapshot.documents.values())
         self._names = {part.segment.number: part for part in self._parts}
 
     def dense(self, vector: Embeddings, *, limit: int, where: Filter, exact: bool) -> list[Hit]:
         """The passages nearest to a vector of length 1, best first; equal scores in the order of ids."""
+        limit = min(limit, self._passages)
         if limit < 1 or where.keeps_nothing:
             return []
         asked = [(part, *part.kept(where)) for part in self._parts]
@@ -77,7 +79,7 @@ class Reading:
 
     def lexical(self, text: str, *, limit: int, where: Filter) -> list[Hit]:
         """The passages that share words with a text, best first; equal scores in the order of ids."""
-        asked = limit
+        asked = limit = min(limit, self._passages)
         while True:
             found = self._lexical.search(text, limit=asked, where=where)
             hits = [Hit(passage, score) for place, score, passage in found if self._is_live(place)][:limit]

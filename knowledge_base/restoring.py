@@ -55,15 +55,15 @@ def _restore(
     home: Home, snapshot: Snapshot, segment: Segment, text: LexicalWriter | None, *, vectors: bool
 ) -> None:
     collection = find_collection(home.chroma(), segment.name)
-    if collection is None or collection.count() != segment.rows:
-        raise StoreCorrupt(
-            f"the knowledge index in {home.folder} lost passages; "
-            "delete that folder, and add your files again with: agent kb add"
-        )
+    if collection is None:
+        raise _lost(home)
     flat = VectorWriter(home.vectors_folder(segment.name)) if vectors else None
     try:
         for first in range(0, segment.rows, _BATCH):
-            passages, rows = read_rows(collection, first, min(first + _BATCH, segment.rows))
+            last = min(first + _BATCH, segment.rows)
+            passages, rows = read_rows(collection, first, last)
+            if len(passages) != last - first:
+                raise _lost(home)
             if flat is not None:
                 flat.add(passages, rows)
             if text is not None:
@@ -81,3 +81,10 @@ def _restore(
         text.take_out(place_of(segment.number, live), place_of(segment.number, document.first))
         live = document.first + document.passages
     text.take_out(place_of(segment.number, live), place_of(segment.number, segment.rows))
+
+
+def _lost(home: Home) -> StoreCorrupt:
+    return StoreCorrupt(
+        f"the knowledge index in {home.folder} lost passages; "
+        "delete that folder, and add your files again with: agent kb add"
+    )

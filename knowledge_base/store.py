@@ -289,8 +289,7 @@ class KnowledgeStore:
                     with self._lock:
                         self._reading = None
             with self._changing, self._home.writing():
-                self._home.follow(at_once=True)
-                restore(self._home, self._home.catalogue.read())
+                self._restore()
                 reading = self._current()
             try:
                 return search(reading)
@@ -330,14 +329,26 @@ class KnowledgeStore:
     def _write(self, ending: ExitStack, embeddings: EmbeddingModel | None, *, anew: bool = False) -> Writing:
         """Become the one that writes, until `ending`."""
         ending.enter_context(self._home.writing())
-        self._home.follow(at_once=True)
-        snapshot = self._home.catalogue.read()
-        restore(self._home, snapshot)
+        snapshot = self._restore()
         reading = self._current() if snapshot.generation else None
         writing = Writing(self._home, snapshot, reading, embeddings, anew=anew)
         ending.callback(writing.close)
         writing.sweep()
         return writing
+
+    def _restore(self) -> Snapshot:
+        """Bring what is derived in step with the catalogue, and return that; for the process that writes."""
+        while True:
+            self._home.follow(at_once=True)
+            snapshot = self._home.catalogue.read()
+            try:
+                restore(self._home, snapshot)
+            except StoreCorrupt:
+                self._home.follow(at_once=True)
+                if self._home.catalogue.generation() == snapshot.generation:
+                    raise
+                continue  # another machine has merged what we were copying
+            return snapshot
 
     def _tidy(self, writing: Writing) -> None:
         """Merge small segments, and delete what is no longer named."""

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 from chromadb.api import ClientAPI
 
+from knowledge_base.catalogue import Snapshot
 from knowledge_base.chroma import close_client, connect
 from knowledge_base.errors import StoreBusy, StoreError, StoreMismatch, StoreUnreachable
 from knowledge_base.home import Home
+from knowledge_base.restoring import restore
 from knowledge_base.store import KnowledgeStore
 from tests.knowledge_base.store_kit import FACTS, Words, nearest, source, texts
 
@@ -152,6 +154,26 @@ def test_of_two_machines_that_write_at_once_one_is_refused_and_nothing_is_lost(
     assert texts(one) == {FACTS[0], FACTS[2]}
     assert one.add([source("files/1", FACTS[1])], Words()).added == 1
     assert texts(two) == set(FACTS[:3])
+
+
+def test_what_is_merged_while_a_machine_copies_it_is_copied_merged(
+    machines: list[KnowledgeStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = machines
+    for i in range(3):
+        one.add([source(f"files/{i}", FACTS[i])], Words())
+    raced = False
+
+    def slow(home: Home, snapshot: Snapshot) -> int:
+        nonlocal raced
+        if not raced:
+            raced = True
+            one.add([source("files/3", FACTS[3])], Words())
+        return restore(home, snapshot)
+
+    monkeypatch.setattr("knowledge_base.store.restore", slow)
+    assert texts(two) == set(FACTS[:4])
+    assert raced
 
 
 def test_an_unfinished_add_of_another_machine_is_left_alone_for_a_day(

@@ -166,6 +166,7 @@ def test_filters_by_product_section_and_library(store: KnowledgeStore, model: Wo
     assert ids(libraries=["own", "files"], sections=["cause", "action"]) == "b"
     assert ids(products=["thing"], sections=["effect"]) == ids(products=[]) == ids(products=["x"]) == ""
     assert store.dense(query, limit=0) == store.lexical("thing", limit=0) == []
+    assert len(store.dense(query, limit=10**12)) == len(store.lexical("thing", limit=10**12)) == 4
 
 
 def test_a_document_that_cannot_be_read_is_said_and_the_others_go_in(
