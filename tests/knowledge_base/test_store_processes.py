@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,30 @@ def test_a_long_add_that_is_killed_keeps_what_it_committed(store: KnowledgeStore
     assert (report.unchanged, report.added) == (6, 4)
     assert len(model.texts) == 120
     assert len(texts(store)) == 300
+
+
+def test_an_add_killed_at_any_time_leaves_only_whole_documents(store: KnowledgeStore) -> None:
+    store.add([source("files/a", *FACTS)], Words())
+    code = """
+        print("ready", flush=True)
+        many = (source(f"files/{i}", *(f"Filler {i} {j}." for j in range(30))) for i in range(2000))
+        KnowledgeStore(store.folder, commit_every=300).add(many, Words())
+    """
+    for delay_s in (0.9, 1.3, 1.9, 2.6):
+        running = process(code, store.folder)
+        assert running.stdout is not None
+        running.stdout.readline()
+        time.sleep(delay_s)
+        running.kill()
+        running.communicate()
+        assert running.returncode == -signal.SIGKILL
+        counts = Counter(hit.passage.document for hit in store.lexical("filler", limit=10**6))
+        assert set(counts.values()) <= {30}
+        assert {document.key for document in store.documents()} == {"files/a", *counts}
+        assert len(store.dense(Words().encode(["filler"])[0], limit=10**6)) == 5 + sum(counts.values())
+        assert nearest(store, "rust on a bore") == FACTS[2]
+    assert store.add([source("files/b", "Last.")], Words()).added == 1
+    assert leftovers(store) == set()
 
 
 def test_a_rebuild_that_is_killed_changes_nothing(store: KnowledgeStore) -> None:
