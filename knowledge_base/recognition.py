@@ -13,6 +13,7 @@ _CODES: Final = frozenset(
     ("batch", "lot", "model", "no", "nr", "number", "rev", "revision", "type", "ver", "version")
 )
 """Words after which, or with which, a name carries a code that names no other thing."""
+_MOST_CHARACTERS: Final = 2000
 
 
 class Names:
@@ -25,9 +26,12 @@ class Names:
     def __init__(self, named: Iterable[tuple[str, str]]) -> None:
         self._exact: dict[str, str] = {}
         self._singular: dict[str, str | None] = {}
+        self._longest = 0
         for name, product in named:
             self._exact[name_key(name)] = product
-            key = _singular_key(_words(name))
+            words = _words(name)
+            self._longest = max(self._longest, len(words))
+            key = _singular_key(words)
             known = self._singular.setdefault(key, product)
             if known != product:
                 self._singular[key] = None  # two products differ by number alone: only the exact name will do
@@ -50,6 +54,24 @@ class Names:
             if found is not None:
                 return found
         return None
+
+    def within(self, text: str) -> frozenset[str]:
+        """The products that a sentence names somewhere: "why does the zip split" names the zipper.
+
+        The longest names win: a screw bag is no screw. A word can mean something else in a sentence, so that
+        this is a hint and no filter.
+        """
+        words = [_singular(word) for word in _words(text[:_MOST_CHARACTERS])]
+        found, first = set[str](), 0
+        while first < len(words):
+            for length in range(min(self._longest, len(words) - first), 0, -1):
+                product = self._singular.get("".join(words[first : first + length]))
+                if product is not None:
+                    found.add(product)
+                    first += length - 1
+                    break
+            first += 1
+        return frozenset(found)
 
 
 def _words(text: str) -> list[str]:

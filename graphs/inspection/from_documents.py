@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from graphs.report import Cause, Defect, Recommendation
 from knowledge_base.schema import ACTION_KINDS
-from knowledge_base.search import KnowledgeBase, Passage
+from knowledge_base.search import MINIMUM_SCORE, KnowledgeBase, Passage
 
 MOST_DEFECT_TYPES = 3
 """Kinds of defect that are advised on; a report that recommends everything recommends nothing."""
@@ -42,7 +42,11 @@ def causes(
 def named_in_documents(knowledge: KnowledgeBase, product: str, defect: Defect) -> tuple[str, ...]:
     """The documented defect that a free description speaks of, if one is close enough."""
     found = knowledge.search(
-        f"{defect.type}. {defect.description}", product=product, sections=["defect"], limit=1
+        f"{defect.type}. {defect.description}",
+        product=product,
+        sections=["defect"],
+        limit=1,
+        minimum_score=MINIMUM_SCORE,
     )
     return tuple(passage.defect for passage in found if passage.defect and passage.product == product)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from graphs.report import Cause, Defect, Recommendation
 from knowledge_base.schema import Section
-from knowledge_base.search import KnowledgeBase, Passage
+from knowledge_base.search import MINIMUM_SCORE, KnowledgeBase, Passage
 
 _MOST: Final = 2
 """Passages of a kind for one defect: files say less surely what belongs together than documents do."""
@@ -30,4 +30,11 @@ def advice(
 
 def _about(knowledge: KnowledgeBase, product: str, defect: Defect, section: Section) -> list[Passage]:
     question = f"{defect.type}. {defect.description}"
-    return knowledge.search(question, product=product, sections=[section], libraries=["files"], limit=_MOST)
+    return knowledge.search(
+        question,
+        product=product,
+        sections=[section],
+        libraries=["files"],
+        limit=_MOST,
+        minimum_score=MINIMUM_SCORE,
+    )

@@ -1,35 +1,53 @@
-"""One ranking from several, without repetitions."""
+"""One order from several kinds of evidence, without repetitions, within a budget."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge_base.diversity import distinct
-from knowledge_base.fusion import fused
+from knowledge_base.fusion import fused, with_siblings
 from knowledge_base.tokens import estimated_tokens, within_budget
 
-RANKINGS = st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True), max_size=4)
+SCORES = st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=12)
 
 
-def test_what_both_rankings_hold_comes_first() -> None:
-    assert fused([["a", "b", "c"], ["d", "b", "e"]]) == ["b", "a", "d", "c", "e"]
-    assert fused([["a", "b"]]) == ["a", "b"]
-    assert fused([]) == []
+def scores(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
 
 
-@given(RANKINGS)
-def test_nothing_is_lost_or_invented_and_agreement_is_kept(rankings: list[list[str]]) -> None:
-    result = fused(rankings)
-    assert sorted(result) == sorted({id_ for ranking in rankings for id_ in ranking})
-    for first in result:
-        for second in result:
-            if rankings and all(
-                first in ranking and (second not in ranking or ranking.index(first) < ranking.index(second))
-                for ranking in rankings
-            ):
-                assert result.index(first) <= result.index(second)
+def test_words_decide_between_passages_of_like_meaning() -> None:
+    both = fused(scores(0.5, 0.5, 0.8), scores(0, 12, 3))
+    assert list(np.argsort(-both)) == [2, 1, 0]
+    assert np.allclose(fused(scores(0.5, 0.2), None), [0.5, 0.2])
+    assert np.allclose(fused(None, scores(6, 0, 3)), [1, 0, 0.5])
+    assert np.allclose(fused(scores(0.5, 0.2), scores(0, 0)), [0.5, 0.2])
+    assert fused(scores(), scores()).size == 0
+    with pytest.raises(ValueError, match="neither"):
+        fused(None, None)
+
+
+@given(SCORES)
+def test_the_unit_of_bm25_does_not_matter(values: list[float]) -> None:
+    similarities, words = scores(*values), np.abs(scores(*values[::-1]))
+    once, scaled = fused(similarities, words), fused(similarities, 1000 * words)
+    assert np.allclose(once, scaled, atol=1e-5)
+    assert (once >= similarities - 1e-6).all()
+
+
+def test_a_passage_gains_by_what_stands_beside_it() -> None:
+    raised = with_siblings(scores(0.2, 0.3, 0.6), ["burr", "rust", "burr"])
+    assert raised[0] > raised[1]
+    assert raised[2] == raised.max()
+
+
+@given(SCORES)
+def test_without_siblings_the_order_stays(values: list[float]) -> None:
+    raised = with_siblings(scores(*values), range(len(values)))
+    order = np.argsort(scores(*values), kind="stable")
+    assert (np.diff(raised[order]) >= 0).all()
 
 
 def test_what_says_the_same_is_shown_once() -> None:

@@ -78,3 +78,35 @@ def test_words_before_a_name_narrow_it(before: str, name: str) -> None:
         assert NAMES.product(f"{before} {name}") is not None
     else:
         NAMES.product(f"{before} {name}")
+
+
+@pytest.mark.parametrize(
+    ("text", "products"),
+    [
+        ("why does the battery leak", {"battery"}),
+        ("one washer too many in these screw bags", {"screw_bag"}),
+        ("the screw is too long for the screw bag", {"screw", "screw_bag"}),
+        ("rust on the PCB, rev. B", {"bare_pcb"}),
+        ("is the bottleneck the oven?", set()),
+        ("gelatin capsules stick together", {"capsule"}),
+        ("", set()),
+    ],
+)
+def test_products_are_noticed_inside_a_sentence(text: str, products: set[str]) -> None:
+    assert NAMES.within(text) == products
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    assert NAMES.within(text) <= {
+        "bottle",
+        "bare_pcb",
+        "screw",
+        "screw_bag",
+        "capsule",
+        "capsules",
+        "battery",
+        "brush",
+        "glass",
+    }
+    assert Names([]).within(text) == set()
