@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from knowledge_base.templates.bounds import Rows
 from knowledge_base.templates.embedding import (
     QUARTERS,
     Embedder,
@@ -20,7 +21,7 @@ from knowledge_base.templates.embedding import (
     shape_of,
     turned_shape,
 )
-from knowledge_base.templates.nearest import NearestRows, Rows
+from knowledge_base.templates.nearest import NearestRows
 
 TemplateChoice: TypeAlias = Literal["similar", "random", "none"]
 
@@ -128,14 +129,15 @@ class Index:
         if not any(map(len, allowed)) and len(self.rows_of(product)):
             allowed = [self.rows_of(product)] * QUARTERS
             note = f"no good image lies as this {shape} one does"
-        found = [
-            self.search.nearest(view, limit if not quarter else 1, rows)
-            for quarter, (view, rows) in enumerate(zip(views, allowed, strict=True))
-        ]
-        quarter = _turn(found)
-        if quarter and limit > 1:
-            found[quarter] = self.search.nearest(views[quarter], limit, allowed[quarter])
-        hits = [Hit(row, similarity, 90 * quarter) for row, similarity in found[quarter][: max(0, limit)]]
+        found, quarter = self.search.nearest(views[0], max(limit, 1), allowed[0]), 0
+        least = 1 - _half_way(found)
+        for turn in range(1, QUARTERS):
+            best = self.search.nearest(views[turn], 1, allowed[turn], above=1 - least)
+            if best and 1 - best[0][1] < least - _ROUNDING:
+                quarter, least = turn, 1 - best[0][1]
+        if quarter:
+            found = self.search.nearest(views[quarter], limit, allowed[quarter])
+        hits = [Hit(row, similarity, 90 * quarter) for row, similarity in found[: max(0, limit)]]
         return hits, note
 
     def random(
@@ -163,15 +165,6 @@ class Index:
         return self.nearest(views, shape, limit, product)
 
 
-def _turn(found: Sequence[list[tuple[int, float]]]) -> int:
-    """Quarters by which the query is to be turned."""
-    apart = [1 - hits[0][1] if hits else None for hits in found]
-    upright = apart[0]
-    best, least = 0, 2.0 if upright is None else upright / 2  # at most 2 apart
-    for quarter in range(1, QUARTERS):
-        there = apart[quarter]
-        if there is None:
-            continue
-        if there < least - _ROUNDING:
-            best, least = quarter, there
-    return best
+def _half_way(found: Sequence[tuple[int, float]]) -> float:
+    """Cosine at half the distance of the nearest row; as low as can be if there is none."""
+    return (1 + found[0][1]) / 2 if found else -1.0

@@ -126,8 +126,8 @@ def mismatched(
 ) -> Mismatch | None:
     """Whether an image said to show `product` looks like another; None also where that cannot be told.
 
-    An image counts as another product's if the ratio of its two distances lies beyond the middle between the
-    least typical images of either.
+    An image counts as another product's if it lies within that one's reach, and the ratio of its two
+    distances beyond the middle between the least typical images of either.
 
     Args:
         product: its name.
@@ -141,7 +141,9 @@ def mismatched(
     other = min(able, key=lambda name: (-able[name][0], name))
     other_similarity, spread = able[other]
     limit = limit_between(own, spread)
-    if limit is None or _log_ratio(1 - similarity, 1 - other_similarity) <= max(0.0, limit):
+    if limit is None or 1 - other_similarity > spread.reach:
+        return None
+    if _log_ratio(1 - similarity, 1 - other_similarity) <= max(0.0, limit):
         return None
     return Mismatch(product, similarity, other, other_similarity)
 

@@ -59,21 +59,25 @@ def test_the_same_rows_as_a_plain_search(
     if near:
         query = vectors[seed % ROWS] + 0.05 * query
     query = (query / np.linalg.norm(query)).astype(np.float32)
-    found = quick.nearest(query, limit, None if share == "all" else among)
+    found = quick.nearest(query, limit, among)
     expected = plain(vectors, query, limit, among)
     assert [similarity for _, similarity in found] == pytest.approx(expected, abs=2e-6)
     assert {row for row, _ in found} <= set(among.tolist())
     assert len({row for row, _ in found}) == len(expected)
 
 
-def test_few_rows_are_compared_in_full(vectors: npt.NDArray[np.float32], quick: NearestRows) -> None:
+def test_bounds_hide_nothing_and_leave_little_over(
+    vectors: npt.NDArray[np.float32], quick: NearestRows
+) -> None:
     assert quick.bounds is not None
     query = vectors[5]
-    bounds = quick.bounds.on(query, None)
     similarities = vectors @ query
-    assert (bounds >= similarities - 2e-5).all(), "a bound below the truth would hide a row"
+    coarse = quick.bounds.coarsely(query, np.arange(ROWS))
+    fine = quick.bounds.finely(query, np.arange(ROWS))
+    for bounds in (coarse, fine):
+        assert (bounds >= similarities - 2e-5).all(), "a bound below the truth would hide a row"
     tenth = np.sort(similarities)[-10]
-    assert (bounds >= tenth).sum() < ROWS / 8, "the bounds leave out hardly anything"
+    assert (fine >= tenth).sum() <= (coarse >= tenth).sum() < ROWS / 8, "hardly anything is left out"
 
 
 def test_what_grows_is_not_worked_out_again(vectors: npt.NDArray[np.float32], quick: NearestRows) -> None:
@@ -82,7 +86,7 @@ def test_what_grows_is_not_worked_out_again(vectors: npt.NDArray[np.float32], qu
     assert grown.bounds is not None
     assert quick.bounds is not None
     assert grown.bounds.axes is quick.bounds.axes
-    assert grown.nearest(more[-1], 3)[0][0] == len(more) - 1
+    assert grown.nearest(more[-1], 3, np.arange(len(more)))[0][0] == len(more) - 1
     doubled = NearestRows(np.concatenate([vectors, vectors]), quick)
     assert doubled.bounds is not None
     assert doubled.bounds.axes is not quick.bounds.axes
@@ -90,9 +94,9 @@ def test_what_grows_is_not_worked_out_again(vectors: npt.NDArray[np.float32], qu
 
 def test_equal_rows_come_in_order(vectors: npt.NDArray[np.float32]) -> None:
     same = np.tile(vectors[:1], (ROWS, 1))
-    assert [row for row, _ in NearestRows(same).nearest(vectors[0], 4)] == [0, 1, 2, 3]
+    assert [row for row, _ in NearestRows(same).nearest(vectors[0], 4, np.arange(ROWS))] == [0, 1, 2, 3]
 
 
 def test_nothing_to_search() -> None:
     empty = NearestRows(np.empty((0, 4), np.float32))
-    assert empty.nearest(np.ones(4, np.float32), 3) == []
+    assert empty.nearest(np.ones(4, np.float32), 3, np.arange(0)) == []
