@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from knowledge_base.brief import brief
+from knowledge_base.candidates import Candidates
 from knowledge_base.diversity import distinct
-from knowledge_base.embeddings import EmbeddingModel, Embeddings
+from knowledge_base.embeddings import EmbeddingModel
 from knowledge_base.filters import Filter
-from knowledge_base.fusion import ASKED_FOR, NAMED, Scores, fused, with_siblings
-from knowledge_base.intent import sections_asked
 from knowledge_base.load import DocumentFile, Documents
 from knowledge_base.recognition import Names
 from knowledge_base.schema import LIBRARIES, SECTIONS, Defect, Library, PassageText, Section, name_key
@@ -47,7 +45,6 @@ _EVERYDAY: frozenset[Library] = frozenset(LIBRARIES) - {NEAR_ORACLE}
 _DOCUMENTED: frozenset[Library] = frozenset(("shipped", "own"))
 _CANDIDATES = 100
 _TAIL = 0.5  # of the best passage's minimum: what every further one must reach
-_CODE = re.compile(r"(?=\w*\d)\w[\w.-]*\w")
 
 
 class Passage(BaseModel):
@@ -172,7 +169,7 @@ class KnowledgeBase:
             limit: most passages to return.
             mode: whether meaning, words or both count.
             minimum_score: cosine similarity to the question that a passage must reach, unless it holds a
-                code of the question: a word with a digit in it, such as a part or error number. If None, the
+                code of the question, such as a part or error number (`candidates.codes_in`). If None, the
                 nearest must reach `MINIMUM_SCORE`, or `MINIMUM_SCORE_OF_PRODUCT` if there is something about
                 the product, and else nothing is returned; further ones half of it, since "Worn drill" is near
                 few questions.
@@ -192,15 +189,20 @@ class KnowledgeBase:
             libraries=_EVERYDAY if libraries is None else frozenset(libraries),
         )
         self._index_for(where)
-        candidates = self._candidates(query, where, mode, max(_CANDIDATES, 4 * limit))
-        kept = candidates.near(query, self._floors(minimum_score, where))
-        scores = self._relevance(query, candidates, mode)
+        meaning, words = mode != "bm25", mode != "dense"
+        depth = max(_CANDIDATES, 4 * limit)
+        candidates = self._candidates(query, where, depth, meaning=meaning, words=words)
+        kept = candidates.near(*self._floors(minimum_score, where))
+        scores = candidates.relevance(self._names.within(query), meaning=meaning, words=words)
         ranked = sorted(kept, key=lambda row: (-scores[row], candidates.passages[row].id))
-        rows = [ranked[i] for i in distinct(candidates.vectors[ranked], limit)]
+        texts = [candidates.passages[row].text for row in ranked]
+        told = distinct(candidates.vectors[ranked], texts, limit)
         if most_tokens is not None:
-            texts = (candidates.passages[row].text for row in rows)
-            rows = [rows[i] for i in within_budget(texts, most_tokens)]
-        return [self._quote(candidates.passages[row], float(candidates.similarities[row])) for row in rows]
+            told = [told[i] for i in within_budget((texts[at] for at in told), most_tokens)]
+        return [
+            self._quote(candidates.passages[ranked[at]], float(candidates.similarities[ranked[at]]))
+            for at in told
+        ]
 
     def class_keyed(self, name: str) -> list[Passage]:
         """Every passage that MMAD's domain knowledge has of a class, in its order: near-oracle.
@@ -303,42 +305,22 @@ class KnowledgeBase:
         first = MINIMUM_SCORE_OF_PRODUCT if about else MINIMUM_SCORE
         return first, _TAIL * first
 
-    def _candidates(self, query: str, where: Filter, mode: Mode, depth: int) -> _Candidates:
+    def _candidates(self, query: str, where: Filter, depth: int, *, meaning: bool, words: bool) -> Candidates:
         """The nearest passages by meaning, by words or by both."""
         (vector,) = self._embeddings.encode([query])
-        found: dict[str, PassageText] = {}
-        words: dict[str, float] = {}
-        if mode != "bm25":
-            hits = self._store.dense(vector, limit=depth, where=where)
-            found.update((hit.passage.id, hit.passage) for hit in hits)
-        if mode != "dense":
-            hits = self._store.lexical(query, limit=depth, where=where)
-            found.update((hit.passage.id, hit.passage) for hit in hits)
-            words.update((hit.passage.id, hit.score) for hit in hits)
+        near = self._store.dense(vector, limit=depth, where=where) if meaning else []
+        sharing = self._store.lexical(query, limit=depth, where=where) if words else []
+        found = {hit.passage.id: hit.passage for hit in (*near, *sharing)}
+        bm25 = {hit.passage.id: hit.score for hit in sharing}
         vectors = self._store.vectors(list(found))
         ids = [id_ for id_ in found if id_ in vectors]  # another process may have removed some meanwhile
-        stacked = np.stack([vectors[id_] for id_ in ids]) if ids else np.empty((0, len(vector)), np.float32)
-        return _Candidates(
+        rows = np.array([vectors[id_] for id_ in ids], np.float32).reshape(len(ids), len(vector))
+        return Candidates(
+            query,
             tuple(found[id_] for id_ in ids),
-            stacked,
-            stacked @ vector,
-            np.array([words.get(id_, 0.0) for id_ in ids], np.float32),
-        )
-
-    def _relevance(self, query: str, candidates: _Candidates, mode: Mode) -> Scores:
-        """How well each candidate answers; see `fusion`."""
-        scores = fused(
-            None if mode == "bm25" else candidates.similarities,
-            None if mode == "dense" else candidates.words,
-        )
-        scores = with_siblings(scores, [_group(passage) for passage in candidates.passages])
-        asked, named = sections_asked(query), self._names.within(query)
-        return scores + np.array(
-            [
-                ASKED_FOR * _share(passage.section, asked) + NAMED * (passage.product in named)
-                for passage in candidates.passages
-            ],
-            np.float32,
+            rows,
+            rows @ vector,
+            np.array([bm25.get(id_, 0.0) for id_ in ids], np.float32),
         )
 
     def _index_for(self, where: Filter) -> None:
@@ -375,46 +357,6 @@ class KnowledgeBase:
         )
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """Passages that may answer, with vectors (n, dimension), cosine similarities and BM25 scores (n,)."""
-
-    passages: tuple[PassageText, ...]
-    vectors: Embeddings
-    similarities: Scores
-    words: Scores
-
-    def near(self, query: str, floors: tuple[float, float]) -> list[int]:
-        """Rows that reach their floor or hold a code of the query; none if not even the nearest does."""
-        codes = {code.casefold() for code in _CODE.findall(query)}
-        first, others = floors
-        coded = [_holds(passage, codes) for passage in self.passages]
-        if not any(coded) and float(self.similarities.max(initial=-1.0)) < first:
-            return []
-        return [
-            row
-            for row, similarity in enumerate(self.similarities.tolist())
-            if similarity >= others or coded[row]
-        ]
-
-
-def _group(passage: PassageText) -> tuple[str, str]:
-    """What a passage belongs together with: the others of its defect, or none."""
-    return (passage.document, f"defect {passage.defect}" if passage.defect else passage.id)
-
-
-def _share(section: Section, asked: Collection[Section]) -> float:
-    """How far a section is asked for; prose that is of no section may be of any."""
-    return 0.5 if section == "text" else float(section in asked)
-
-
 def _refuse_unknown(what: str, given: Collection[str] | None, known: Collection[str]) -> None:
     if unknown := set(given or ()) - set(known):
         raise ValueError(f"no {what} {sorted(unknown)}; there are: {', '.join(known)}")
-
-
-def _holds(passage: PassageText, codes: set[str]) -> bool:
-    """Whether a passage names a part number, an error number or the like that the question names."""
-    if not codes:
-        return False
-    return bool(codes & {code.casefold() for code in _CODE.findall(f"{passage.heading} {passage.text}")})

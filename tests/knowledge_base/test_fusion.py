@@ -52,9 +52,10 @@ def test_without_siblings_the_order_stays(values: list[float]) -> None:
 
 def test_what_says_the_same_is_shown_once() -> None:
     rows = np.eye(4, dtype=np.float32)[[0, 0, 1, 0, 2, 3]]
-    assert distinct(rows, 3) == [0, 2, 4]
-    assert distinct(rows, 9) == [0, 2, 4, 5]
-    assert distinct(rows, 0) == []
+    assert distinct(rows, "abcdef", 3) == [0, 2, 4]
+    assert distinct(rows, "abcdef", 9) == [0, 2, 4, 5]
+    assert distinct(rows, "abcdef", 0) == []
+    assert distinct(rows[[0, 2, 4]], ["Wipe it\noff.", "wipe it off.", "Rub it off."], 9) == [0, 2]
 
 
 @given(st.lists(st.text(max_size=40)), st.integers(0, 60))
