@@ -24,8 +24,8 @@ COMPARED = 60_000
 """To so many passages a question is compared at most: 92 MB at 384 dimensions, some 10 ms on one core."""
 
 COMPARED_FILTERED = 20_000
-"""The same where a filter leaves some out: those that pass lie scattered, which costs three times as much, and
-fewer are enough, because groups are passed over in which none does."""
+"""The same where a filter leaves some out: those that pass lie scattered, which costs three times as much,
+and fewer are enough, because groups are passed over in which none does."""
 
 _CHUNK = 1024  # passages of a document in memory at a time
 

@@ -210,8 +210,8 @@ class KnowledgeStore:
     ) -> list[Hit]:
         """The passages nearest to a vector, best first; equal scores in the order of ids.
 
-        Exact while at most 30,000 passages pass the filter. Of more, the 30,000 are compared that lie in the
-        groups likeliest to hold the nearest, so that few are missed.
+        Exact while there are at most 60,000 passages, or at most 20,000 that pass a filter. Of more, so many
+        are compared, those of the groups likeliest to hold the nearest, so that few are missed.
 
         Args:
             vector: shape (dimension,), by the store's embedding model.

@@ -215,7 +215,7 @@ class SegmentVectors:
         ends = np.append(self._groups[1:], len(self._at))
         sizes = ends - self._groups
         if kept is not None:
-            before = np.concatenate([[0], np.cumsum(kept)])
+            before = np.concatenate([[0], np.cumsum(kept, dtype=np.int32)])
             sizes = before[ends] - before[self._groups]
         likeliest = np.argsort(-(self._centres @ vector), kind="stable")
         enough = int(np.searchsorted(np.cumsum(sizes[likeliest]), compared)) + 1
