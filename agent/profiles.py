@@ -31,7 +31,7 @@ from tools.types import ImageRef
 
 PICTURES: Final = "images"
 
-AT_A_TIME: Final = 128
+AT_A_TIME: Final = 256
 """Images looked at before those worth keeping are put on record, where they survive an interruption."""
 
 MOST_LEARNT: Final = 1000
@@ -206,7 +206,7 @@ class Profiles:
     def _add_some(
         self, addition: Addition, files: Sequence[Path], anyway: bool, advance: Callable[[], None]
     ) -> None:
-        hashes = self._store.hashes_of(addition.product)
+        hashes: set[str] = set()
         refs: list[tuple[Path, ImageRef]] = []
         batch: list[Seen] = []
         for file in files:
@@ -217,7 +217,7 @@ class Profiles:
             except ImageError as error:
                 addition.unreadable.append(Left(file, str(error)))
                 continue
-            if ref.sha256 in hashes:
+            if ref.sha256 in hashes or self._store.holds(addition.product, ref.sha256):
                 addition.repeated += 1
                 continue
             hashes.add(ref.sha256)
@@ -251,11 +251,15 @@ class Profiles:
             UsageError: it is not on record.
             KnowledgeError: the library is damaged.
         """
-        count = len(self._store.remove(slug(product)))
+        with self._store.adding():  # so that nobody adds images between the two steps
+            count = len(self._store.remove(slug(product)))
+            if count:
+                shutil.rmtree(
+                    self._root / slug(product), ignore_errors=True
+                )  # they are off the record already
         if not count:
             known = ", ".join(self.counts()) or "none"
             raise UsageError(f"no product {product!r} on record; on record: {known}")
-        shutil.rmtree(self._root / slug(product), ignore_errors=True)  # they are off the record already
         return count
 
 

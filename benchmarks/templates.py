@@ -37,6 +37,7 @@ from benchmarks.pictures import EXAMPLES, read, retaken
 from benchmarks.tables import machine_text, milliseconds, p95, table
 from benchmarks.textiles import folders
 from knowledge_base.templates import Embedder, Fingerprint, Image, NewTemplate, TemplateStore, Vectors
+from knowledge_base.templates.duplicates import SIDE_PX
 from tools.experts.backbones import EmbeddedBackbone
 
 LIMIT: Final = 16
@@ -129,7 +130,7 @@ def reader(dimension: int) -> Callable[[Image], npt.NDArray[np.float32]]:
 def filled(folder: Path, library: Library) -> tuple[TemplateStore, float]:
     """The library on disk, and the seconds that writing took."""
     store = TemplateStore(folder, Embedder(reader(library.vectors.shape[1]), "made up"), read)
-    look = Fingerprint(np.zeros((32, 32), np.float16), 1.0, 1.0)
+    look = Fingerprint(np.zeros((SIDE_PX, SIDE_PX), np.float16), 1.0, 1.0)
     start = perf_counter()
     for product in range(library.products[-1] + 1):
         rows = np.flatnonzero(library.products == product)

@@ -93,7 +93,12 @@ def list_record(settings: Settings, *, json_: bool) -> None:
         print_table(
             ("product", "good images", "size in pixels", "told from others"),
             [
-                (name, count, _sizes(profiles.sizes_of(name)), untold[name] or alone)
+                (
+                    name,
+                    count,
+                    _sizes(profiles.sizes_of(name)),
+                    f"no: {untold[name]}" if untold[name] else alone,
+                )
                 for name, count in counts.items()
             ],
         )

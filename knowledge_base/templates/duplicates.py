@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 
 from knowledge_base.templates.embedding import Image
 
-SIDE_PX: Final = 32
+SIDE_PX: Final = 24
 """Side of the small picture that is compared first."""
 
 _QUALITY: Final = 50
@@ -41,7 +41,7 @@ class Fingerprint:
     """What a picture looks like from afar.
 
     Attributes:
-        small: grey, shape (32, 32), float16, 0..255.
+        small: grey, shape (24, 24), float16, 0..255.
         aspect: width over height.
         tolerance: root mean square in grey levels by which saving again may change `small`.
     """

@@ -10,7 +10,7 @@ recognised, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -156,21 +156,17 @@ def limit_between(one: Spread, other: Spread) -> float | None:
     return (low + high) / 2 if low < high else None
 
 
-def why_untold(product: str, own: Spread | None, others: Mapping[str, Spread]) -> str | None:
-    """Why an image of `product` cannot be told from another's; None if it can, or if there is no other."""
+def why_untold(own: Spread | None, others: Mapping[str, Spread]) -> str | None:
+    """Why a product's images cannot be told from others'; None if they can, or if it is alone."""
     if not others:
         return None
     if own is None or not own.tells:
-        return f"{product} has too few good images to tell it from other products ({FEWEST} are needed)"
+        return f"it has fewer than {FEWEST} good images"
     if not any(spread.tells for spread in others.values()):
-        return f"no other product has enough good images to compare with ({FEWEST} are needed)"
+        return f"no other product has {FEWEST} good images"
     alike = [name for name, spread in others.items() if spread.tells and limit_between(own, spread) is None]
-    return f"{product} and {_listed(alike)} look too much alike to be told apart" if alike else None
+    return f"it looks too much like {', '.join(sorted(alike))}" if alike else None
 
 
 def _log_ratio(one: float, other: float) -> float:
     return float(np.log(max(one, _CLOSEST) / max(other, _CLOSEST)))
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))

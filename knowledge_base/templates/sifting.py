@@ -127,7 +127,7 @@ def _other_products(product: str, batch: Sequence[Seen], record: Record) -> tupl
             mismatched(product, found[product], own, rest)
             for found, rest in zip(similarities, beside, strict=True)
         ]
-        return [str(one or "") for one in wrong], why_untold(product, own, others) or ""
+        return [str(one or "") for one in wrong], why_untold(own, others) or ""
     return _judged_by_the_batch(product, batch, similarities, others, record)
 
 
@@ -146,7 +146,7 @@ def _judged_by_the_batch(
     suspect = foreign < np.median(apart, axis=1)
     core = np.flatnonzero(~suspect)
     if len(batch) < FEWEST:
-        return nothing, why_untold(product, None, others) or ""
+        return nothing, why_untold(None, others) or ""
     if 2 * len(core) <= len(batch) or len(core) < FEWEST:
         return (
             nothing,
@@ -160,14 +160,14 @@ def _judged_by_the_batch(
         similarity = 1 - float(apart[number, core].min())
         rest = {name: (similarities[number][name], spread) for name, spread in beside.items()}
         reasons[number] = str(mismatched(product, similarity, own, rest) or "")
-    return reasons, why_untold(product, own, beside) or ""
+    return reasons, why_untold(own, beside) or ""
 
 
 def _seen_from(core: Vectors, spread: Spread, sample: Vectors) -> Spread:
-    """The spread of another product, its distances to the new one taken into account."""
-    there = 1 - (sample @ core.T).max(axis=1)
-    foreign = np.minimum(there, spread.foreign) if spread.foreign else there
-    return replace(spread, foreign=tuple(foreign))
+    """The spread of another product, the new one counted among its neighbours."""
+    nearest = float(1 - (sample @ core.T).max())
+    foreign = spread.foreign or (2.0,) * len(spread.own)
+    return replace(spread, foreign=tuple(min(distance, nearest) for distance in foreign))
 
 
 def _nearest(similarities: Sequence[Mapping[str, float]], others: Mapping[str, Spread]) -> str:

@@ -37,13 +37,26 @@ class Snapshot:
         cls, listed: Listing, vectors: Vectors, spreads: Mapping[str, Spread] | None, earlier: Snapshot | None
     ) -> Snapshot:
         """The library as the catalogue lists it; what was worked out for an earlier moment is taken over."""
-        before = earlier.index.search if earlier is not None else None
-        if before is not None and not _goes_on(before.vectors, vectors):
-            before = None
-        index = Index(NearestRows(vectors, before), listed.numbers, listed.products, listed.shapes)
+        search = earlier.index.search if earlier is not None else None
+        if search is not None and not _goes_on(search.vectors, vectors):
+            search = None
+        index = Index(NearestRows(vectors, search), listed.numbers, listed.products, listed.shapes)
         held = set(np.unique(listed.products).tolist())
         numbers = {name: number for number, name in listed.names.items() if number in held}
-        return cls(listed.changes, index, numbers, spreads)
+        snapshot = cls(listed.changes, index, numbers, spreads)
+        before = earlier.spreads if earlier is not None else None
+        if spreads is None and before is not None and snapshot._hardly_grew_since(before):
+            snapshot.spreads = before
+        return snapshot
+
+    def _hardly_grew_since(self, spreads: Mapping[str, Spread]) -> bool:
+        """Whether earlier spreads still hold: of the same products, none of which grew by over a quarter."""
+        if spreads.keys() != self.numbers.keys():
+            return False
+        counts = {name: len(self.index.rows_of(number)) for name, number in self.numbers.items()}
+        return all(
+            spreads[name].count <= count <= 1.25 * spreads[name].count for name, count in counts.items()
+        )
 
     def number(self, product: str) -> int | None:
         """The number of a product; None if it has no image."""

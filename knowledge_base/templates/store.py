@@ -111,13 +111,13 @@ class TemplateStore:
             )
             return Counter(dict(connection.execute(query, (product,))))
 
-    def hashes_of(self, product: str) -> set[str]:
-        """Content hashes of a product's images."""
+    def holds(self, product: str, sha256: str) -> bool:
+        """Whether an image of a product has this content hash."""
         with self._catalogue.reading() as connection:
             if connection is None:
-                return set()
-            query = "SELECT sha256 FROM templates JOIN products ON product=number WHERE name=?"
-            return {row[0] for row in connection.execute(query, (product,))}
+                return False
+            query = "SELECT 1 FROM templates JOIN products ON product=number WHERE name=? AND sha256=?"
+            return connection.execute(query, (product, sha256)).fetchone() is not None
 
     def state(self, product: str) -> str:
         """Changes with every image added to a product or taken from it; empty if it is not on record."""
@@ -241,7 +241,7 @@ class TemplateStore:
             return None
         spreads = self._spreads(snapshot)
         others = {name: spread for name, spread in spreads.items() if name != product}
-        return why_untold(product, spreads.get(product), others)
+        return why_untold(spreads.get(product), others)
 
     def _spreads(self, snapshot: Snapshot) -> Mapping[str, Spread]:
         if snapshot.spreads is None:

@@ -167,10 +167,20 @@ def test_the_batch_speaks_for_a_new_product(store: TemplateStore) -> None:
     assert note == ""
 
 
+def test_strays_are_refused_while_a_library_grows_by_batches(store: TemplateStore) -> None:
+    for start in range(100, 130, 2):  # nobody measures in between
+        batch = [picture("flange", start), picture("bottle", start + 1)]
+        assert sifted(store, "flange", batch)[0] == ["new", "other_product"]
+        put(store, "flange", range(start, start + 2), measure=False)
+    assert sifted(store, "nut", [*(picture("nut", n) for n in range(5)), picture("flange", 7)])[0][-1] == (
+        "other_product"
+    )
+
+
 def test_too_few_images_refuse_nothing_and_that_is_said(store: TemplateStore) -> None:
     fates, note, _ = sifted(store, "nut", [picture("nut", 1), picture("bottle", 31)])
     assert fates == ["new", "new"]
-    assert "nut has too few good images" in note
+    assert note == "it has fewer than 3 good images"
 
 
 def test_a_folder_of_another_product_is_not_judged_by_itself(store: TemplateStore) -> None:
