@@ -25,9 +25,10 @@ _BLOCK: Final = 16_384
 
 @dataclass
 class Snapshot:
-    """Rows with their vectors. `spreads` is filled in when it is first wanted; else it never changes."""
+    """Rows with their vectors in `file`. `spreads` is filled in when first wanted; nothing else changes."""
 
     changes: int
+    file: str
     index: Index
     numbers: dict[str, int]
     spreads: Mapping[str, Spread] | None
@@ -41,9 +42,10 @@ class Snapshot:
         if search is not None and not _goes_on(search.vectors, vectors):
             search = None
         index = Index(NearestRows(vectors, search), listed.numbers, listed.products, listed.shapes)
+        file = listed.vectors.name if listed.vectors is not None else ""
         held = set(np.unique(listed.products).tolist())
         numbers = {name: number for number, name in listed.names.items() if number in held}
-        snapshot = cls(listed.changes, index, numbers, spreads)
+        snapshot = cls(listed.changes, file, index, numbers, spreads)
         before = earlier.spreads if earlier is not None else None
         if spreads is None and before is not None and snapshot._hardly_grew_since(before):
             snapshot.spreads = before

@@ -29,6 +29,7 @@ from knowledge_base.templates.catalogue import (
     read_spreads,
     remove_rows,
     stored,
+    vector_file,
     write_spreads,
 )
 from knowledge_base.templates.duplicates import Fingerprint
@@ -199,20 +200,24 @@ class TemplateStore:
         Raises:
             TemplatesUnusable: no image is on record, or none of that product.
         """
-        snapshot = self._current()
-        number = snapshot.number(product) if snapshot and product is not None else None
-        if snapshot is None or (product is not None and number is None):
-            raise TemplatesUnusable(
-                f"no good image of {product or 'any product'} is on record; add some: agent templates add"
-            )
-        hits, note = snapshot.index.choose(self._embedder, image, limit, how, number)
-        found = self._rows([hit.row for hit in hits])
-        templates = [
-            Template(found[hit.row][0], hit.similarity, hit.turn_deg, found[hit.row][1])
-            for hit in hits
-            if hit.row in found  # else removed meanwhile
-        ]
-        return Choice(tuple(templates), note)
+        for _ in range(_TRIES):
+            snapshot = self._current()
+            number = snapshot.number(product) if snapshot and product is not None else None
+            if snapshot is None or (product is not None and number is None):
+                raise TemplatesUnusable(
+                    f"no good image of {product or 'any product'} is on record; add some: agent templates add"
+                )
+            hits, note = snapshot.index.choose(self._embedder, image, limit, how, number)
+            found = self._rows([hit.row for hit in hits], snapshot)
+            if found is None:
+                continue
+            templates = [
+                Template(found[hit.row][0], hit.similarity, hit.turn_deg, found[hit.row][1])
+                for hit in hits
+                if hit.row in found  # else removed meanwhile
+            ]
+            return Choice(tuple(templates), note)
+        raise TemplatesUnusable(f"{self.folder} changes faster than it can be read; try again")
 
     def recognise(self, image: Image) -> Recognition | None:
         """The product that an image shows, at any quarter turn; None if it cannot be told or is not here."""
@@ -294,14 +299,19 @@ class TemplateStore:
         except self._unreadable:
             return None
 
-    def _rows(self, rows: Sequence[int]) -> dict[int, tuple[Path, str]]:
-        """Path and product of rows, as (path, product)."""
+    def _rows(self, rows: Sequence[int], snapshot: Snapshot) -> dict[int, tuple[Path, str]] | None:
+        """Path and product of rows; None if they have other numbers by now."""
         marks = ",".join("?" * len(rows))
         query = (
             f"SELECT row, path, name FROM templates JOIN products ON product=number WHERE row IN ({marks})"  # noqa: S608
         )
         with self._catalogue.reading() as connection:
-            found = connection.execute(query, list(rows)).fetchall() if connection else []
+            if connection is None:
+                return None
+            held = vector_file(connection, self._embedder.model)
+            if held is None or held.name != snapshot.file:
+                return None
+            found = connection.execute(query, list(rows)).fetchall()
         return {row: (self.folder / path, name) for row, path, name in found}
 
 

@@ -242,6 +242,26 @@ def test_removing_most_gives_the_room_back(tmp_path: Path, monkeypatch: pytest.M
     assert nearest(reader, picture("nut", 2)) == "nut/2.npy"
 
 
+def test_rows_that_are_renumbered_in_the_middle_of_a_search_are_not_mixed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("knowledge_base.templates.rows._WORTH_PACKING", 16)
+    writer, reader = library(tmp_path), library(tmp_path)
+    put(writer, "bottle", range(30))
+    put(writer, "flange", range(6))
+    look_up, interrupted = TemplateStore._rows, []
+
+    def packed_before(self: TemplateStore, *arguments: object) -> object:
+        if self is reader and not interrupted:
+            interrupted.append(writer.remove("bottle"))
+            put(writer, "nut", range(30))  # takes the numbers that flange had
+        return look_up(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TemplateStore, "_rows", packed_before)
+    assert nearest(reader, picture("flange", 4)) == "flange/4.npy"
+    assert interrupted
+
+
 @pytest.mark.parametrize(
     "damage",
     [
