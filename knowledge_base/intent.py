@@ -20,16 +20,18 @@ def _any(*patterns: str) -> re.Pattern[str]:
 _WE: Final = r"(?:i|we|you|one)"
 _OUGHT: Final = r"(?:do|should|must|can|could|shall|may|have to|need to|ought to)"
 _MEND: Final = (
-    r"(?:avoid|block|change|clean|contain|correct|cure|eliminate|fix|get rid of|mend|prevent|quarantine|"
-    r"reduce|remove|repair|rework|salvage|solve|stop|straighten|treat|turn down|turn up)"
+    r"(?:adjust|avoid|block|change|clean|contain|correct|cure|deal with|eliminate|fix|get rid of|handle|mend|"
+    r"prevent|proceed|quarantine|reduce|remove|repair|rework|salvage|save|solve|sort|stop|straighten|treat|"
+    r"turn down|turn up)"
 )
 _TELL: Final = (
     r"(?:be sure|check|confirm|detect|distinguish|find out|identify|know|measure|prove|recogni[sz]e|see|spot|"
     r"tell|test|verify)"
 )
 _PICTURE: Final = (
-    r"(?:backlight\w*|camera\w*|contrast|expos\w+|glare|illuminat\w+|imag(?:e|es|ing)|lamps?|lens\w*|"
-    r"light(?:s|ing)?|lit|overexposed|photos?|pictures?|pixels?|reflect\w+|resolution|uv|visible|invisible)"
+    r"(?:backlight\w*|camera\w*|contrast|expos\w+|glare|illuminat\w+|imag(?:e|es|ing)|infrared|invisible|lamps?|"
+    r"lens\w*|light(?:s|ing)?|lit|magnif\w+|microscope|overexposed|photo\w*|pictures?|pixels?|polari[sz]\w+|"
+    r"reflect\w+|resolution|scann?\w*|uv|visible|x-?rays?)"
 )
 
 _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
@@ -39,7 +41,11 @@ _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
             r"\bwhy\b",
             r"\bhow come\b",
             r"\b(?:causes?|caused|origins?|reasons?)\b",
-            r"\b(?:because|due to)\b",
+            r"\b(?:because|due to|comes? from|culprit|leads? to|to blame)\b",
+            r"\bhow (?:can|could|did|do|does)\b.*\b(?:happen|get (?:in|into|on|onto|there)|occur)\b",
+            r"\bhow (?:can|could) (?:it|one|that|these|this)\b.*\bbe\b",
+            r"\bwhat (?:can|could|might|would) (?:have )?(?:be wrong|cause|done|lead|made|make)\b",
+            r"\bwhich (?:machine|process|station|step|tool)\b",
             r"\bwhere\b.*\bfrom\b",
             r"\bwhere (?:is|are|was|were) (?:it|they|that|this) made\b",
             r"\bwhat(?:'s|s| is| was| has| went| goes)? (?:going|gone|wrong)\b",
@@ -56,13 +62,16 @@ _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
             r"\bnow what\b",
             rf"\bwhat {_OUGHT} (?:{_WE}|be)\b",
             r"\bwhat to (?:do|change)\b",
-            r"\bwhat has to\b",
+            r"\bwhat (?:has|is|needs|ought) to\b",
+            rf"\b(?:do|does) (?:i|we) (?:have to|need to|{_MEND})\b",
+            r"\b(?:what|which) settings?\b",
             r"\bwhat about the\b",
             r"\bhow far back\b",
             rf"\bhow (?:{_OUGHT}|to)\b.*\b{_MEND}\b",
             rf"\b(?:can|may|must|shall|should) (?:i|we) (?!{_TELL}\b|look\b|reject\b|scrap\b)",
             r"\b(?:can|may|must|should) (?:it|that|the|they|this)\b.*\bbe \w+(?:ed|n|t)\b",
-            r"\b(?:avoid|countermeasures?|fix|prevent|quarantine|repair|rework)\b",
+            r"\b(?:avoid|containment|corrective|countermeasures?|fix|next steps?|prevent|preventive)\b",
+            r"\b(?:quarantine|remedy|repair|rework)\b",
         ),
     ),
     (
@@ -73,7 +82,9 @@ _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
             r"\b(?:are|came|can|did|do|does|is|really|was|were)\b.* or\b(?! not\b)",
             r"\bor (?:just|only|real|really)\b",
             r"\b\w+ or (?:\w+ ){0,3}\w+\W*$",
-            r"\b(?:confirm|prove|verify)\b",
+            r"\bhow (?:are|is)\b.*\b(?:checked|measured|proven?|tested|told|verified)\b",
+            r"\b(?:which|what) (?:check|gauge|measurement|method|test)\b",
+            r"\b(?:confirm|difference between|make sure|prove|tell apart|verify|whether)\b",
         ),
     ),
     (
@@ -81,7 +92,9 @@ _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
         _any(
             r"\bwhat\b.*\bhappens?\b",
             r"\bwhat (?:can|could|do|does|will|would)\b.* (?:cause|do|mean)\b",
-            r"\b(?:consequences?|dangerous|effects?|harm|harmful|impact|risks?|risky)\b",
+            r"\bwhat if\b",
+            r"\b(?:affects?|consequences?|dangerous|effects?|harm|harmful|hurts?|impact|influences?|risks?|risky)\b",
+            r"\bwill (?:it|they|the \w+)\b",
             r"\b(?:do|does|will) (?:it|they) still\b",
         ),
     ),
@@ -93,6 +106,8 @@ _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
             r"\b(?:bad|deviation|error|fault|fine|good|normal) *\?",
             r"\bmatters?\b",
             r"\bhow (?:bad|critical|serious|severe)\b",
+            r"\bhow (?:big|deep|far|large|long|many|much|small|wide)\b.*\b(?:before|can|may|still|until)\b",
+            r"\b(?:cosmetic|good enough|limits?|sellable|severity|ship|usable|within spec)\b",
             r"\bstill (?:fine|good|sell\w*|usable)\b",
             r"\bcan (?:it|that|they|this) (?:be|pass|stay)\b",
             r"\blet it (?:go|pass)\b",
@@ -121,7 +136,12 @@ _RULES: Final[tuple[tuple[frozenset[Section], re.Pattern[str]], ...]] = (
             r"\b(?:meant|supposed) to\b",
             r"\bdo(?:es)? (?:all|each|every)\b",
             r"\bshould (?:it|the|there|they|this)\b.*\b(?:be|have|look)\b",
-            r"\bgood (?:one|part|piece)s? look",
+            r"\bshould there\b",
+            r"\bwhat (?:must|should) (?:it|the|there|they|this)\b",
+            r"\b(?:in what|what|which) (?:colou?rs?|order|position|side|way)\b",
+            r"\bhow far (?:apart|from)\b",
+            r"\bbelongs?\b",
+            r"\b(?:how|what) (?:do|does|must|should)\b.*\blook\b",
         ),
     ),
 )

@@ -125,6 +125,10 @@ class KnowledgeBase:
         """Id of the product that a name or a synonym means; see `recognition.Names`."""
         return self._names.product(name)
 
+    def products_in(self, text: str) -> frozenset[str]:
+        """Ids of the products that a sentence names somewhere; a hint only, see `recognition.Names`."""
+        return self._names.within(text)
+
     def index(self, progress: Callable[[Progress], None] | None = None) -> IndexReport:
         """Bring the index in step with every product document; embeds only what is new or changed.
 
@@ -193,7 +197,7 @@ class KnowledgeBase:
         depth = max(_CANDIDATES, 4 * limit)
         candidates = self._candidates(query, where, depth, meaning=meaning, words=words)
         kept = candidates.near(*self._floors(minimum_score, where))
-        scores = candidates.relevance(self._names.within(query), meaning=meaning, words=words)
+        scores = candidates.relevance(self.products_in(query), meaning=meaning, words=words)
         ranked = sorted(kept, key=lambda row: (-scores[row], candidates.passages[row].id))
         texts = [candidates.passages[row].text for row in ranked]
         told = distinct(candidates.vectors[ranked], texts, limit)
