@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -27,35 +29,46 @@ class Candidates:
         question: what was asked.
         passages: in any order.
         vectors: shape (n, dimension), rows of length 1.
-        similarities: cosine similarity of each to the question, shape (n,).
+        cosines: cosine similarity of each to the question, shape (n,).
+        background: that of unrelated texts, by the model that embedded them.
         words: BM25 score of each, 0 where no word is shared, shape (n,).
     """
 
     question: str
     passages: tuple[PassageText, ...]
     vectors: Embeddings
-    similarities: Scores
+    cosines: Scores
+    background: float
     words: Scores
+
+    @cached_property
+    def similarities(self) -> Scores:
+        """Of each to the question: 0 if unrelated, 1 if the same, whatever the model; shape (n,)."""
+        scaled: Scores = (self.cosines - np.float32(self.background)) / np.float32(1 - self.background)
+        return scaled
+
+    def as_cosine(self, similarity: float) -> float:
+        """The cosine similarity that a similarity stands for."""
+        return self.background + similarity * (1 - self.background)
 
     def near(self, nearest: float, others: float) -> list[int]:
         """Rows that are near enough, or hold a code of the question.
 
         Args:
-            nearest: cosine similarity that the nearest one must reach, or else there are none.
-            others: what each one must reach.
+            nearest: similarity that the nearest one must reach, or else none is near enough.
+            others: similarity that each one must reach.
         """
         codes = codes_in(self.question)
         coded = [bool(codes) and bool(codes & codes_in(f"{p.heading} {p.text}")) for p in self.passages]
-        if not any(coded) and float(self.similarities.max(initial=-1.0)) < nearest:
-            return []
-        return [row for row, near in enumerate(self.similarities >= others) if near or coded[row]]
+        least = others if float(self.similarities.max(initial=-math.inf)) >= nearest else math.inf
+        return [row for row, near in enumerate(self.similarities >= least) if near or coded[row]]
 
     def relevance(self, named: Collection[str], *, meaning: bool, words: bool) -> Scores:
         """How well each one answers, shape (n,); see `fusion`.
 
         Args:
             named: products that the question names.
-            meaning: whether cosine similarities count.
+            meaning: whether similarities count.
             words: whether BM25 scores count.
         """
         own = fused(self.similarities if meaning else None, self.words if words else None)

@@ -10,10 +10,10 @@ import numpy as np
 from knowledge_base.embeddings import Embeddings
 
 SAME: Final = 0.95
-"""Cosine similarity from which on two passages say the same: reprints lie above it, siblings below."""
+"""Similarity from which on two passages say the same: reprints lie above it, siblings below."""
 
 
-def distinct(vectors: Embeddings, texts: Sequence[str], limit: int, same: float = SAME) -> list[int]:
+def distinct(vectors: Embeddings, texts: Sequence[str], limit: int, same: float) -> list[int]:
     """Rows that are kept, going from the first on: none that says the same as one kept before it.
 
     Args:

@@ -1,4 +1,4 @@
-"""One order from several kinds of evidence, each on the scale of a cosine similarity.
+"""One order from several kinds of evidence, each on the scale of similarity.
 
 The weights were chosen on the questions for tuning of `benchmarks/retrieval.py`, as round numbers in the
 middle of what does equally well there.
@@ -16,7 +16,7 @@ Scores: TypeAlias = npt.NDArray[np.float32]
 """One for each candidate, shape (n,)."""
 
 WORDS: Final = 0.15
-"""What the best match of words is worth, in cosine similarity."""
+"""What the best match of words is worth, in similarity."""
 
 SIBLINGS: Final = 0.5
 """Share of the best score among the passages of a defect that each of them gets on top of its own."""
@@ -35,8 +35,8 @@ def fused(similarities: Scores | None, words: Scores | None) -> Scores:
     passage of a known product was less often among the first five.
 
     Args:
-        similarities: cosine similarity of each candidate; None to go by words alone.
-        words: BM25 score of each candidate, 0 where no word is shared; None to go by meaning alone.
+        similarities: of each candidate to the question, 0 if unrelated, 1 if the same; None for words alone.
+        words: BM25 score of each candidate, 0 where no word is shared; None for meaning alone.
     """
     if words is None:
         if similarities is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from knowledge_base.background import background
 from knowledge_base.brief import brief
 from knowledge_base.candidates import Candidates
-from knowledge_base.diversity import distinct
+from knowledge_base.diversity import SAME, distinct
 from knowledge_base.embeddings import EmbeddingModel
 from knowledge_base.filters import Filter
 from knowledge_base.load import DocumentFile, Documents
@@ -22,14 +24,15 @@ from knowledge_base.sources import IndexReport, Progress, sources_of
 from knowledge_base.store import KnowledgeStore
 from knowledge_base.tokens import within_budget
 
-MINIMUM_SCORE = 0.35
-"""Cosine similarity that some passage reaches if the question is about what is known at all.
+MINIMUM_SCORE = 0.31
+"""Similarity that some passage reaches if the question is about what is known at all.
 
-With all-MiniLM-L6-v2 on our documents 99 % of inspectors' questions reach it, and 7 % of those about the
-weather, football or pizza. Questions about things akin to ours ("cracks in the bridge deck") reach it, too.
+0 is that of unrelated texts, 1 that of equal ones (`background`). With all-MiniLM-L6-v2 on our documents 99 %
+of inspectors' questions reach it, and 7 % of those about the weather, football or pizza. Questions about
+things akin to ours ("cracks in the bridge deck") reach it, too.
 """
 
-MINIMUM_SCORE_OF_PRODUCT = 0.22
+MINIMUM_SCORE_OF_PRODUCT = 0.17
 """The same where only passages about one product are compared: of fewer, chance brings fewer close.
 
 99 % of inspectors' questions reach it, and 7 % of those about something else.
@@ -44,7 +47,6 @@ NEAR_ORACLE: Library = "mmad"
 _EVERYDAY: frozenset[Library] = frozenset(LIBRARIES) - {NEAR_ORACLE}
 _DOCUMENTED: frozenset[Library] = frozenset(("shipped", "own"))
 _CANDIDATES = 100
-_TAIL = 0.5  # of the best passage's minimum: what every further one must reach
 
 
 class Passage(BaseModel):
@@ -113,6 +115,7 @@ class KnowledgeBase:
         )
         self._lock = threading.Lock()
         self._indexed: set[str] = set()
+        self._unrelated: float | None = None
 
     def products(self) -> list[Product]:
         """The products that there are documents about, by id."""
@@ -172,11 +175,11 @@ class KnowledgeBase:
             libraries: only these; None leaves out `mmad` alone, which names what test images show.
             limit: most passages to return.
             mode: whether meaning, words or both count.
-            minimum_score: cosine similarity to the question that a passage must reach, unless it holds a
-                code of the question, such as a part or error number (`candidates.codes_in`). If None, the
-                nearest must reach `MINIMUM_SCORE`, or `MINIMUM_SCORE_OF_PRODUCT` if there is something about
-                the product, and else nothing is returned; further ones half of it, since "Worn drill" is near
-                few questions.
+            minimum_score: similarity to the question that a passage must reach, from 0 for unrelated texts to
+                1 for equal ones, unless it holds a code of the question, such as a part or error number
+                (`candidates.codes_in`). If None, the nearest must reach `MINIMUM_SCORE`, or
+                `MINIMUM_SCORE_OF_PRODUCT` if there is something about the product, or nothing is returned;
+                what comes after it need not, since "Worn drill" is near few questions.
             most_tokens: what the passages may come to, by estimate; no bound if None.
 
         Raises:
@@ -200,12 +203,11 @@ class KnowledgeBase:
         scores = candidates.relevance(self.products_in(query), meaning=meaning, words=words)
         ranked = sorted(kept, key=lambda row: (-scores[row], candidates.passages[row].id))
         texts = [candidates.passages[row].text for row in ranked]
-        told = distinct(candidates.vectors[ranked], texts, limit)
+        told = distinct(candidates.vectors[ranked], texts, limit, candidates.as_cosine(SAME))
         if most_tokens is not None:
             told = [told[i] for i in within_budget((texts[at] for at in told), most_tokens)]
         return [
-            self._quote(candidates.passages[ranked[at]], float(candidates.similarities[ranked[at]]))
-            for at in told
+            self._quote(candidates.passages[ranked[at]], float(candidates.cosines[ranked[at]])) for at in told
         ]
 
     def class_keyed(self, name: str) -> list[Passage]:
@@ -302,12 +304,12 @@ class KnowledgeBase:
         return frozenset((*same, *self._general, None))
 
     def _floors(self, minimum: float | None, where: Filter) -> tuple[float, float]:
-        """Cosine similarities that the nearest passage must reach, and each of the others."""
+        """Similarities that the nearest passage must reach, and each of the others."""
         if minimum is not None:
             return minimum, minimum
         about = (where.products or frozenset()) - {None, *self._general}
         first = MINIMUM_SCORE_OF_PRODUCT if about else MINIMUM_SCORE
-        return first, _TAIL * first
+        return first, -math.inf
 
     def _candidates(self, query: str, where: Filter, depth: int, *, meaning: bool, words: bool) -> Candidates:
         """The nearest passages by meaning, by words or by both."""
@@ -324,8 +326,14 @@ class KnowledgeBase:
             tuple(found[id_] for id_ in ids),
             rows,
             rows @ vector,
+            self._background(),
             np.array([bm25.get(id_, 0.0) for id_ in ids], np.float32),
         )
+
+    def _background(self) -> float:
+        if self._unrelated is None:
+            self._unrelated = background(self._embeddings)
+        return self._unrelated
 
     def _index_for(self, where: Filter) -> None:
         """Index the documents that a search may find, if that was not done yet."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge_base.diversity import distinct
+from knowledge_base.diversity import SAME, distinct
 from knowledge_base.fusion import fused, with_siblings
 from knowledge_base.tokens import estimated_tokens, within_budget
 
@@ -52,10 +52,10 @@ def test_without_siblings_the_order_stays(values: list[float]) -> None:
 
 def test_what_says_the_same_is_shown_once() -> None:
     rows = np.eye(4, dtype=np.float32)[[0, 0, 1, 0, 2, 3]]
-    assert distinct(rows, "abcdef", 3) == [0, 2, 4]
-    assert distinct(rows, "abcdef", 9) == [0, 2, 4, 5]
-    assert distinct(rows, "abcdef", 0) == []
-    assert distinct(rows[[0, 2, 4]], ["Wipe it\noff.", "wipe it off.", "Rub it off."], 9) == [0, 2]
+    assert distinct(rows, "abcdef", 3, SAME) == [0, 2, 4]
+    assert distinct(rows, "abcdef", 9, SAME) == [0, 2, 4, 5]
+    assert distinct(rows, "abcdef", 0, SAME) == []
+    assert distinct(rows[[0, 2, 4]], ["Wipe it\noff.", "wipe it off.", "Rub it off."], 9, SAME) == [0, 2]
 
 
 @given(st.lists(st.text(max_size=40)), st.integers(0, 60))
