@@ -80,7 +80,7 @@ class MiniLmEmbeddings:
         if not texts:
             return rows
         tokenizer, session = self._load()
-        ids = [encoding.ids for encoding in tokenizer.encode_batch([_readable(text) for text in texts])]
+        ids = [encoding.ids for encoding in tokenizer.encode_batch([readable(text) for text in texts])]
 
         def embed(batch: list[int]) -> None:
             tokens, mask = _padded([ids[index] for index in batch])
@@ -180,6 +180,6 @@ def _fingerprint(weights: Path) -> str:
     return hashlib.sha256(b"%d|" % size + head + tail).hexdigest()[:12]
 
 
-def _readable(text: str) -> str:
-    """The text as the tokenizer can take it: bounded, and without lone surrogates."""
+def readable(text: str) -> str:
+    """The text as a tokenizer can take it: bounded, and without lone surrogates."""
     return text[:_MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from knowledge_base.embeddings import Embeddings
+from knowledge_base.embeddings import Embeddings, readable
 from knowledge_base.errors import EmbeddingsUnavailable
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 _BATCH = 64
+_MOST_CHARACTERS = 8_000  # some 2,000 tokens; what is indexed is far shorter
 _TIMEOUT_S = 60.0
 _RETRIES = 3
 
@@ -85,5 +86,5 @@ class EndpointEmbeddings:
 
 
 def _sendable(text: str) -> str:
-    """A text as JSON can carry it, and not empty, which endpoints refuse."""
-    return text.encode("utf-8", "replace").decode("utf-8") or " "
+    """A text as JSON can carry it, not empty and not long: endpoints refuse both."""
+    return readable(text)[:_MOST_CHARACTERS] or " "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from knowledge_base.embeddings import Embeddings
+from knowledge_base.embeddings import Embeddings, readable
 from knowledge_base.errors import EmbeddingsUnavailable
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SentenceModel:
         model = self._load()
         with self._lock:
             rows = model.encode(
-                [text.encode("utf-8", "replace").decode("utf-8") for text in texts],
+                [readable(text) for text in texts],
                 batch_size=_BATCH,
                 show_progress_bar=False,
                 convert_to_numpy=True,

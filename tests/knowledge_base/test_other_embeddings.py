@@ -101,9 +101,10 @@ def test_an_endpoint_is_asked_in_batches_and_rows_keep_their_order(
 
     def answer(body: dict[str, Any]) -> tuple[int, Any]:
         asked.append(len(body["input"]))
+        assert all(0 < len(text) <= 8000 for text in body["input"])
         return embedded(body)
 
-    texts = [*TEXTS, *("x" * i for i in range(1, 130))]
+    texts = [*TEXTS, *("x" * i for i in range(1, 129)), "y" * 1_000_000]
     found = EndpointEmbeddings("text-model", endpoint(answer)).encode(texts)
     assert asked == [64, 64, 6]
     assert found.shape == (134, 3)
