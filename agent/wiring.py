@@ -23,7 +23,9 @@ from graphs.reasoning import Reasoner
 from graphs.report import Fault
 from graphs.toolbox import Toolbox
 from graphs.vlm_reasoner import VlmReasoner
+from knowledge_base.embeddings import EmbeddingModel
 from knowledge_base.search import KnowledgeBase
+from knowledge_base.store import KnowledgeStore
 from knowledge_base.templates import Embedder
 from tools.artifacts import ArtifactStore
 from tools.errors import ExpertUnavailable, VlmError, VlmTimeout
@@ -45,6 +47,8 @@ from tools.vlm.openai_compat import OpenAICompatibleModel
 
 GREETING_S = 10.0
 """Seconds in which a healthy endpoint says what it serves."""
+
+EMBEDDED_TEXT_MODEL = "all-MiniLM-L6-v2"
 
 VERSIONED = ("inspection-agent", "langgraph", "onnxruntime", "opencv-python-headless", "numpy")
 """Packages whose version can change an answer, and so stands in every report."""
@@ -84,6 +88,7 @@ class Handles:
             expert=self.settings.expert,
             limits=UserLimits(sensitivity=self.settings.sensitivity, threshold=self.settings.threshold),
             notation=self.settings.notation,
+            knowledge_tokens=self.settings.knowledge_tokens,
             max_looks=self.settings.max_looks,
         )
 
@@ -292,18 +297,54 @@ def _knowledge_opener(settings: Settings) -> Callable[[], KnowledgeBase]:
     return open_once
 
 
-def open_knowledge(settings: Settings) -> KnowledgeBase:
-    """Open the embedded knowledge base.
+def open_knowledge(settings: Settings, store: KnowledgeStore | None = None) -> KnowledgeBase:
+    """Open the knowledge base: shipped documents, the user's own, and what was added to the store.
 
     Raises:
         KnowledgeError: a document, the store or the embedding model cannot be used.
     """
-    from knowledge_base.embeddings import MiniLmEmbeddings
     from knowledge_base.load import load_documents
-    from knowledge_base.store import KnowledgeStore
 
-    store = KnowledgeStore(settings.data_dir / "knowledge")
-    return KnowledgeBase(load_documents(), store, MiniLmEmbeddings())
+    documents = load_documents(own=own_documents(settings))
+    return KnowledgeBase(documents, store or open_store(settings), open_embeddings(settings))
+
+
+def own_documents(settings: Settings) -> Path:
+    """Folder of the user's own product documents."""
+    return settings.data_dir / "documents"
+
+
+def open_store(settings: Settings) -> KnowledgeStore:
+    """The index of passages."""
+    token = settings.knowledge_token.get_secret_value() if settings.knowledge_token else None
+    return KnowledgeStore(settings.data_dir / "knowledge", server=settings.knowledge_url, token=token)
+
+
+def open_embeddings(settings: Settings) -> EmbeddingModel:
+    """The model that turns passages and questions into vectors.
+
+    Raises:
+        UsageError: the setting names none.
+        EmbeddingsUnavailable: it cannot be loaded.
+    """
+    kind, _, name = settings.embedding_model.partition(":")
+    if kind == "st" and name:
+        from knowledge_base.sentence_model import SentenceModel
+
+        return SentenceModel(name)
+    if kind == "openai" and name:
+        from knowledge_base.endpoint_embeddings import EndpointEmbeddings
+
+        key = settings.embedding_key.get_secret_value() if settings.embedding_key else None
+        return EndpointEmbeddings(name, settings.embedding_url, key=key)
+    if settings.embedding_model != EMBEDDED_TEXT_MODEL:
+        raise UsageError(
+            f"no embedding model {settings.embedding_model!r}; choose {EMBEDDED_TEXT_MODEL}, st:NAME, "
+            "st:FOLDER or openai:NAME"
+        )
+    from knowledge_base.embeddings import MiniLmEmbeddings
+
+    return MiniLmEmbeddings()
 
 
 def make_writable(folder: Path) -> None:

@@ -5,21 +5,14 @@ from __future__ import annotations
 from graphs.inspection.state import Recalled
 from graphs.inspection.step import Outcome, Visit
 from graphs.report import KnowledgePassage
-from knowledge_base.schema import Section
-from knowledge_base.search import Passage
+from knowledge_base.search import KnowledgeBase, Passage
 from knowledge_base.templates import Template, turned_image
+from knowledge_base.tokens import estimated_tokens
 from tools.image import ImageStore
 from tools.types import ImageRef
 
 MOST_TEMPLATES = 16
 """Good images taken from a template folder: the first is the reference, all serve a patch memory."""
-
-MOST_PASSAGES = 8
-
-SECTIONS: tuple[Section, ...] = ("normal", "variation", "defect")
-
-ANY_PART = "a part of any kind"
-"""No product's name, so that only what holds for parts of any kind is found."""
 
 
 def recall_templates(visit: Visit) -> Outcome:
@@ -52,16 +45,25 @@ def recall_knowledge(visit: Visit) -> Outcome:
     """Look up how the product should look and what goes wrong with it."""
     if visit.tools.knowledge is None:
         return Outcome({}, "switched off")
-    knowledge, named = visit.tools.knowledge(), visit.state.request.product
+    request = visit.state.request
+    knowledge, named = visit.tools.knowledge(), request.product
     product = knowledge.product_named(named) if named else None
-    query = f"normal appearance, allowed variation and typical defects of {named or 'an industrial part'}"
-    found = knowledge.search(query, product=product or ANY_PART, sections=SECTIONS, limit=MOST_PASSAGES)
+    found = knowledge.brief(product, request.knowledge_tokens)
+    left = request.knowledge_tokens - sum(estimated_tokens(passage.text) for passage in found)
+    if named:
+        found += _from_files(knowledge, product or named, left)
     recalled = Recalled(product=product, passages=tuple(map(as_cited, found)))
     if named and product is None:
-        return Outcome(
-            {"recalled": recalled}, f"no document about {named!r}; {len(found)} general passage(s)"
-        )
+        return Outcome({"recalled": recalled}, f"no document about {named!r}; {len(found)} other passage(s)")
     return Outcome({"recalled": recalled}, f"{len(found)} passage(s) about {product or 'defects in general'}")
+
+
+def _from_files(knowledge: KnowledgeBase, product: str, most_tokens: int) -> list[Passage]:
+    """What the user's own files say of this product's looks, as far as there is room."""
+    if most_tokens <= 0 or not knowledge.has_files_about(product):
+        return []
+    question = f"normal appearance, allowed variation and typical defects of {product}"
+    return knowledge.search(question, product=product, libraries=["files"], most_tokens=most_tokens)
 
 
 def as_cited(passage: Passage) -> KnowledgePassage:
