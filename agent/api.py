@@ -41,7 +41,8 @@ class Setup(TypedDict, total=False):
     """What an image is inspected against; all of it may be left out.
 
     `templates` is a folder of good images, from which the nearest is taken as the reference. `product` names
-    the part, for domain knowledge; a product on record brings its good images where no other are given.
+    the part, for domain knowledge; a product on record brings its good images where no other are given. Left
+    out, it is recognised by its picture, if it is on record.
     `roi` is the region of interest, a box or a mask picture whose black is left out, in query and good images
     alike. `mask` is a picture of the marked defects, for the expert `ground-truth` alone.
     """
@@ -208,10 +209,14 @@ class Inspector:
 
     def _request(self, image: Picture, template: Picture | Sequence[Picture] | None, setup: Setup) -> Request:
         query = self._open(image, "image")
+        product, recognised = setup.get("product"), ""
+        if product is None and setup.get("templates") is None:
+            product, recognised = self._recognised(query)
         request = self._handles.request(
             query,
             tuple(self._open(picture, "template") for picture in _as_sequence(template)),
-            setup.get("product"),
+            product,
+            recognised=recognised,
             roi=self._region(setup.get("roi")),
             truth=self._open(mask, "mask") if (mask := setup.get("mask")) is not None else None,
         )
@@ -220,6 +225,16 @@ class Inspector:
         if request.truth is not None:
             mask_for(query, request.truth, self._handles.images)
         return request
+
+    def _recognised(self, query: ImageRef) -> tuple[str | None, str]:
+        """The product on record that the query shows, and how that was told; None if it cannot be told."""
+        found = self._handles.profiles.recognise(query)
+        if found is None:
+            return None, ""
+        told = f"recognised by its good images on record (similarity {found.similarity:.2f})"
+        if found.runner_up is not None and found.runner_up_similarity is not None:
+            told = f"{told[:-1]}; next {found.runner_up}, {found.runner_up_similarity:.2f})"
+        return found.product, told
 
     def _region(self, roi: BoxXyxy | Picture | None) -> Box | ImageRef | None:
         if roi is None:

@@ -26,6 +26,8 @@ ANSWER_CHANGING = (
     "expert",
     "notation",
     "knowledge",
+    "knowledge_tokens",
+    "embedding_model",
     "cot",
     "max_looks",
     "sensitivity",
@@ -42,9 +44,7 @@ ANSWER_CHANGING = (
 """Settings beside the request that make an inspection another one; time-outs and folders do not."""
 
 
-def inspection_id(
-    request: Request, settings: Settings, versions: dict[str, str], library: str
-) -> str:
+def inspection_id(request: Request, settings: Settings, versions: dict[str, str], library: str) -> str:
     """The same for the same pictures, product, settings and versions, so that an interrupted run is found.
 
     `library` is the state of the good images to choose from; empty if there are none.

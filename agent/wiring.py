@@ -75,6 +75,7 @@ class Handles:
         templates: tuple[ImageRef, ...],
         product: str | None,
         *,
+        recognised: str = "",
         roi: Box | ImageRef | None = None,
         truth: ImageRef | None = None,
     ) -> Request:
@@ -83,6 +84,7 @@ class Handles:
             image=image,
             templates=templates,
             product=product,
+            recognised=recognised,
             roi=roi,
             truth=truth,
             expert=self.settings.expert,

@@ -33,6 +33,7 @@ class Situation(Value):
     profile: int = 0
     knowledge: bool
     product: str | None
+    recognised: str = ""
     experts: tuple[ExpertOffer, ...]
     expert_choice: str
     reasoner: str
@@ -134,6 +135,8 @@ def _policy_reason(step: str, situation: Situation) -> str:
     if step == RECALL_KNOWLEDGE:
         if not situation.knowledge:
             return "switched off"
+        if situation.recognised:
+            return f"product {situation.product}, {situation.recognised}"
         if situation.product:
             return f"product named: {situation.product}"
         return "no product named: only the families of defects are known"

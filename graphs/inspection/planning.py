@@ -27,6 +27,7 @@ def situation_of(visit: Visit) -> Situation:
         library=tools.templates is not None,
         knowledge=tools.knowledge is not None,
         product=request.product,
+        recognised=request.recognised,
         profile=len(tools.profile),
         experts=tools.experts.offers(),
         expert_choice=request.expert,

@@ -48,10 +48,10 @@ def recall_knowledge(visit: Visit) -> Outcome:
     request = visit.state.request
     knowledge, named = visit.tools.knowledge(), request.product
     product = knowledge.product_named(named) if named else None
-    found = knowledge.brief(product, request.knowledge_tokens)
-    left = request.knowledge_tokens - sum(estimated_tokens(passage.text) for passage in found)
-    if named:
-        found += _from_files(knowledge, product or named, left)
+    most = request.knowledge_tokens
+    files = _from_files(knowledge, product or named, most // 2) if named else []
+    left = most - sum(estimated_tokens(passage.text) for passage in files)
+    found = [*knowledge.brief(product, left), *files]
     recalled = Recalled(product=product, passages=tuple(map(as_cited, found)))
     if named and product is None:
         return Outcome({"recalled": recalled}, f"no document about {named!r}; {len(found)} other passage(s)")
@@ -60,7 +60,7 @@ def recall_knowledge(visit: Visit) -> Outcome:
 
 def _from_files(knowledge: KnowledgeBase, product: str, most_tokens: int) -> list[Passage]:
     """What the user's own files say of this product's looks, as far as there is room."""
-    if most_tokens <= 0 or not knowledge.has_files_about(product):
+    if not knowledge.has_files_about(product):
         return []
     question = f"normal appearance, allowed variation and typical defects of {product}"
     return knowledge.search(question, product=product, libraries=["files"], most_tokens=most_tokens)

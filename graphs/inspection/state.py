@@ -27,12 +27,14 @@ class Request(Value):
 
     `roi` is the region of interest, a box or a mask picture in the frame of the image; None: all of it.
     `truth` is a mask picture of the marked defects, for the ground-truth expert alone. `knowledge_tokens`
-    bounds, by estimate, what is told of the product.
+    bounds, by estimate, what is told of the product. `recognised` says how the product was told from its
+    picture; empty where the user named it.
     """
 
     image: ImageRef
     templates: tuple[ImageRef, ...] = ()
     product: str | None = None
+    recognised: str = ""
     roi: Box | ImageRef | None = None
     truth: ImageRef | None = None
     expert: str = "auto"
