@@ -25,7 +25,6 @@ sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry).re
 import argparse
 import json
 import os
-import resource
 import subprocess
 import tempfile
 import time
@@ -34,6 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.children import peak_mib
 from knowledge_base.embeddings import Embeddings, MiniLmEmbeddings
 from knowledge_base.filters import Filter
 from knowledge_base.load import load_documents
@@ -168,7 +168,7 @@ def build(folder: Path, passages: int, real: Real, commit_every: int | None) -> 
     store.close()
     return (
         f"built in {took:.0f} s ({1e3 * took / passages:.2f} ms a passage), {stats.segments} segments, "
-        f"{stats.size_bytes / 1e9:.2f} GB on disk, {_peak_mb():.0f} MB of memory at most"
+        f"{stats.size_bytes / 1e9:.2f} GB on disk, {peak_mib():.0f} MiB of memory at most"
     )
 
 
@@ -215,7 +215,7 @@ def search(folder: Path, real: Real, count: int) -> Iterator[str]:
     model.encode([asked[0].text])
     yield _row("embed", _times(asked, lambda q: model.encode([q.text])))
     yield f"recall@10 without a filter: {_recall(store, asked[:50]):.3f}"
-    yield f"{_peak_mb():.0f} MB of memory at most, mapped files among it"
+    yield f"{peak_mib():.0f} MiB of memory at most, mapped files among it"
 
 
 def _times(asked: Sequence[Question], ask: Callable[[Question], object]) -> np.ndarray:
@@ -238,12 +238,6 @@ def _recall(store: KnowledgeStore, asked: Sequence[Question]) -> float:
         exact = {hit.passage.id for hit in store.dense(question.vector, limit=10, exact=True)}
         found += len(near & exact)
     return found / (10 * len(asked))
-
-
-def _peak_mb() -> float:
-    return (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-    )
 
 
 def main() -> int:

@@ -23,6 +23,9 @@ COMMANDS: Final = {
     "stress-patchcore": "benchmarks/stress.py --expert patchcore --seed 11 --templates 4 --count 8",
     "textiles": "benchmarks/textiles.py",
     "experts": "benchmarks/experts.py",
+    "retrieval": "benchmarks/retrieval.py",
+    "knowledge-scale": "benchmarks/knowledge_scale.py --passages 10000 100000",
+    "templates": "benchmarks/templates.py",
     "boards": "benchmarks/boards.py",
     "inspect": "benchmarks/inspect.py --only startup inspections",
 }

@@ -36,7 +36,7 @@ def test_it_builds_searches_and_keeps_what_it_built(tmp_path: Path) -> None:
     assert rows.keys() >= {"dense", "lexical", "both", "dense, product", "lexical, section", "embed"}
     assert all(float(median) > 0 for median in rows.values())
     assert "recall@10 without a filter: 1.000" in ended.stdout
-    assert re.search(r"^\d+ MB of memory at most", ended.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ MiB of memory at most", ended.stdout, re.MULTILINE)
 
 
 def test_passages_are_the_same_each_time_and_near_real_ones(tmp_path: Path) -> None:
