@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -14,9 +15,10 @@ from agent import Inspector
 from agent.cli.main import cli
 from agent.errors import UsageError
 from agent.settings import Settings
-from agent.wiring import open_embeddings
+from agent.wiring import open_embeddings, open_profiles
 from knowledge_base.errors import KnowledgeError
 from knowledge_base.load import SHIPPED_DOCUMENTS
+from tools.experts.calibration import perturbations
 
 SPEC = """# Gasket G-417 specification
 
@@ -218,3 +220,20 @@ def test_embedding_models_are_chosen_by_setting_and_an_index_of_another_is_refus
     refused = kb("search", "zip", "--embedding-model", "openai:m")
     assert isinstance(refused.exception, KnowledgeError)
     assert "was built with the embedding model all-MiniLM-L6-v2" in str(refused.exception)
+
+
+def test_a_product_on_record_is_recognised_by_its_picture(examples, home, tmp_path):
+    profiles = open_profiles(Settings.resolve({"data_dir": home}))
+    for product in ("bare_pcb", "machined_flange"):
+        files = [tmp_path / f"{product}-{number}.png" for number in range(3)]
+        good = cv2.imread(str(examples / product / "good.jpg"))
+        for file, copy in zip(files, perturbations(good, count=3), strict=True):
+            cv2.imwrite(str(file), copy)
+        profiles.add(product, files)
+    with Inspector.from_settings(data_dir=home) as inspector:
+        report = inspector.inspect(examples / "machined_flange" / "scratch.jpg")
+        other = inspector.inspect(examples / "blister_pack" / "good.jpg")
+    assert report.product == "machined_flange"
+    assert report.template is not None
+    assert any("recognised by its good images on record" in step.reason for step in report.plan)
+    assert (other.product, other.verdict) == (None, "review")
