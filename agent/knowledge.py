@@ -49,7 +49,7 @@ class Desk:
 
     settings: Settings
     store: KnowledgeStore
-    _opened: list[KnowledgeBase] = field(default_factory=list)
+    _opened: KnowledgeBase | None = None
 
     @classmethod
     @contextmanager
@@ -73,9 +73,9 @@ class Desk:
         Raises:
             KnowledgeError: a document, the store or the embedding model cannot be used.
         """
-        if not self._opened:
-            self._opened.append(open_knowledge(self.settings, self.store))
-        return self._opened[0]
+        if self._opened is None:
+            self._opened = open_knowledge(self.settings, self.store)
+        return self._opened
 
     def add(self, paths: Sequence[Path], product: str | None, watch: Watch | None = None) -> Addition:
         """Add files and folders; product documents are kept as the user's own, all else is indexed as text.
@@ -95,7 +95,7 @@ class Desk:
         reading = _Reading(own_documents(self.settings), self._product(product))
         report = self.store.add(reading.sources(paths), open_embeddings(self.settings), progress=watch)
         if reading.kept:
-            self._opened.clear()  # what was opened does not know them
+            self._opened = None  # what was opened does not know them
             self.knowledge().index(watch)
         return Addition(
             tuple(reading.kept), report, (*reading.refused, *report.failed), tuple(reading.remarks)

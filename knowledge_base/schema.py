@@ -218,17 +218,8 @@ class ProductDocument(_Entry):
         def passage(
             section: Section, key: str, place: str, text: str, kind: str | None = None
         ) -> PassageText:
-            return PassageText(
-                id=f"{self.id}/{key}",
-                document=f"{library}/{self.id}",
-                library=library,
-                product=self.id,
-                section=section,
-                kind=kind,
-                source=f"{file}, {place}",
-                heading=f"{self.name}: {place}",
-                text=text,
-            )
+            heading = f"{self.name}: {place}"
+            return self._passage(file, library, section, key, place, heading, text, kind)
 
         yield passage("normal", "normal", "normal appearance", self.normal)
         for i, text in enumerate(self.variation, 1):
@@ -245,18 +236,9 @@ class ProductDocument(_Entry):
         def passage(
             section: Section, key: str, place: str, text: str, kind: str | None = None, also: str = ""
         ) -> PassageText:
-            return PassageText(
-                id=f"{self.id}/{defect.id}/{key}",
-                document=f"{library}/{self.id}",
-                library=library,
-                product=self.id,
-                section=section,
-                defect=defect.id,
-                kind=kind,
-                source=f"{file}, defects > {defect.name.lower()} > {place}",
-                heading=f"{self.name}: {defect.name}{also}",
-                text=text,
-            )
+            key, place = f"{defect.id}/{key}", f"defects > {defect.name.lower()} > {place}"
+            heading = f"{self.name}: {defect.name}{also}"
+            return self._passage(file, library, section, key, place, heading, text, kind, defect.id)
 
         names = ", ".join((*defect.synonyms, *defect.standards))
         synonyms = f" ({names})" if names else ""
@@ -278,6 +260,31 @@ class ProductDocument(_Entry):
             key = f"action-{action.kind}-{counts[action.kind]}"
             yield passage("action", key, "actions", action.text, kind=action.kind, also=f", {action.kind}")
         yield passage("confirm", "confirm", "confirm", defect.confirm, also=", how to confirm")
+
+    def _passage(
+        self,
+        file: str,
+        library: Library,
+        section: Section,
+        key: str,
+        place: str,
+        heading: str,
+        text: str,
+        kind: str | None,
+        defect: str | None = None,
+    ) -> PassageText:
+        return PassageText(
+            id=f"{self.id}/{key}",
+            document=f"{library}/{self.id}",
+            library=library,
+            product=self.id,
+            section=section,
+            defect=defect,
+            kind=kind,
+            source=f"{file}, {place}",
+            heading=heading,
+            text=text,
+        )
 
 
 def name_key(name: str) -> str:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from agent.cli.options import folder_options
+from agent.cli.options import Command, as_json, folder_options, quietly, with_options
 from knowledge_base.schema import LIBRARIES, SECTIONS, Library
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def store_options(command: Command) -> Command:
     """Options that say where the knowledge lies and who embeds it."""
-    command = folder_options(command)
-    for option in reversed(
-        (
-            click.option(
-                "--knowledge-url", help="Chroma server instead of a folder. [env: AGENT_KNOWLEDGE_URL]"
-            ),
-            click.option("--embedding-model", help="Text embeddings. [env: AGENT_EMBEDDING_MODEL]"),
-        )
-    ):
-        command = option(command)
-    return command
+    return with_options(
+        folder_options(command),
+        click.option("--knowledge-url", help="Chroma server instead of a folder. [env: AGENT_KNOWLEDGE_URL]"),
+        click.option("--embedding-model", help="Text embeddings. [env: AGENT_EMBEDDING_MODEL]"),
+    )
 
 
-as_json = click.option("--json", "json_", is_flag=True, help="Print JSON on stdout and nothing else.")
-quietly = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 in_library = click.option(
     "--library",
     "libraries",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from agent.cli.json_output import print_json
 from agent.cli.tables import Cell, print_table
 from agent.errors import UsageError
 from agent.knowledge import Desk
@@ -58,7 +56,7 @@ def add_files(
     if json_:
         remarks = [asdict(about) for about in addition.remarks]
         told = {"product_documents": addition.documents, **_counts(report)}
-        _print_json({**told, "failed": addition.refused, "remarks": remarks})
+        print_json({**told, "failed": addition.refused, "remarks": remarks})
     else:
         for id_ in addition.documents:
             click.echo(f"{id_}: product document taken over")
@@ -77,7 +75,7 @@ def rebuild_index(settings: Settings, *, quiet: bool, json_: bool) -> None:
     with Desk.open(settings) as desk, _watching("embedding", quiet=quiet) as watch:
         passages = desk.rebuild(watch)
     if json_:
-        _print_json({"embedded": passages})
+        print_json({"embedded": passages})
     else:
         click.echo(f"{passages:,} passages embedded again with {settings.embedding_model}")
 
@@ -93,7 +91,7 @@ def list_documents(
     with Desk.open(settings) as desk, _watching(INDEXING) as watch:
         documents = desk.documents(product, libraries, watch)
     if json_:
-        _print_json([asdict(document) for document in documents])
+        print_json([asdict(document) for document in documents])
         return
     if not documents:
         click.echo("agent: no document; add some: agent kb add FILE", err=True)
@@ -123,7 +121,7 @@ def print_found(settings: Settings, query: Query) -> None:
             mode=query.mode,
         )
     if query.json_:
-        _print_json([passage.model_dump() for passage in found])
+        print_json([passage.model_dump() for passage in found])
     elif not found:
         click.echo("agent: no passage answers this", err=True)
     else:
@@ -145,7 +143,7 @@ def remove_documents(
             chosen |= {document.key: document for document in desk.documents(None, libraries, watch)}
         count = desk.remove(list(chosen.values()))
     if json_:
-        _print_json({"removed": sorted(chosen)})
+        print_json({"removed": sorted(chosen)})
     else:
         click.echo(f"{count} document(s) removed")
 
@@ -168,7 +166,7 @@ def print_stats(settings: Settings, *, json_: bool) -> None:
             product: {library: counts[product, library] for library in held if counts[product, library]}
             for product in products
         }
-        _print_json({**asdict(stats), "where": stats_place(settings), "products": by_product})
+        print_json({**asdict(stats), "where": stats_place(settings), "products": by_product})
         return
     click.echo(
         f"{stats.documents:,} documents, {stats.passages:,} passages, {stats.size_bytes / 1e6:.1f} MB "
@@ -194,7 +192,7 @@ def import_benchmark(settings: Settings, file: Path, *, quiet: bool, json_: bool
         click.echo(f"agent: warning: {plain(skipped)}", err=True)
     if json_:
         classes = [asdict(one) for one in found.classes]
-        _print_json({"classes": classes, "skipped": found.skipped, **_counts(report)})
+        print_json({"classes": classes, "skipped": found.skipped, **_counts(report)})
         return
     print_table(("dataset", "class", "entries", "characters"), [astuple(one) for one in found.classes])
     click.echo(f"\n{len(found.classes)} classes. {_told(report)}")
@@ -238,11 +236,6 @@ def _told(report: IndexReport) -> str:
 
 def _counts(report: IndexReport) -> dict[str, int]:
     return {name: value for name, value in asdict(report).items() if name != "failed"}
-
-
-def _print_json(value: Any) -> None:  # noqa: ANN401 - JSON
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=1, default=str)
-    sys.stdout.write("\n")
 
 
 @contextmanager

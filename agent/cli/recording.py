@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import click
 
 from agent.cli.inspecting import find_images
+from agent.cli.json_output import print_json
 from agent.cli.progress import progress_bar
 from agent.cli.tables import print_table
 from agent.profiles import Addition, Left
@@ -59,7 +58,7 @@ def add_to_record(
                 click.echo(f"  {name:<12} {_told(experts[-1])}")
             advance()
     if json_:
-        _print_json({**_as_json(addition), "learnt": learnt, "experts": experts})
+        print_json({**_as_json(addition), "learnt": learnt, "experts": experts})
 
 
 def list_record(settings: Settings, *, json_: bool) -> None:
@@ -72,7 +71,7 @@ def list_record(settings: Settings, *, json_: bool) -> None:
     counts = profiles.counts()
     untold = {name: profiles.why_untold(name) for name in counts}
     if json_:
-        _print_json(
+        print_json(
             [
                 {
                     "product": name,
@@ -126,7 +125,7 @@ def search_record(
     recognition = profiles.recognise(query)
     faults = profiles.faults(product, query) if product else ()
     if json_:
-        _print_json(
+        print_json(
             {
                 "image": str(image),
                 "recognised": None if recognition is None else vars(recognition),
@@ -178,7 +177,7 @@ def remove_from_record(settings: Settings, product: str, *, json_: bool) -> None
     """
     count = open_profiles(settings).remove(product)
     if json_:
-        _print_json({"product": product, "removed": count})
+        print_json({"product": product, "removed": count})
     else:
         click.echo(f"{product}: {count} good image(s) forgotten")
 
@@ -235,8 +234,3 @@ def _sizes(sizes: Counter[str]) -> str:
     shown = ", ".join(size for size, _ in sizes.most_common(SIZES_SHOWN))
     more = len(sizes) - SIZES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _print_json(value: Any) -> None:  # noqa: ANN401 - JSON
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")

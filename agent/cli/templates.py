@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from agent.cli.options import folder_options
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from agent.cli.options import Command, as_json, folder_options, quietly, with_options
 
 
 def library_options(command: Command) -> Command:
     """Options that say where the good images lie, what compares them, and in which form to print."""
-    command = folder_options(command)
-    for option in reversed(
-        (
-            click.option("--template-backbone", help="What compares images. [env: AGENT_TEMPLATE_BACKBONE]"),
-            click.option("--json", "json_", is_flag=True, help="Print JSON on stdout and nothing else."),
-        )
-    ):
-        command = option(command)
-    return command
+    return with_options(
+        folder_options(command),
+        click.option("--template-backbone", help="What compares images. [env: AGENT_TEMPLATE_BACKBONE]"),
+        as_json,
+    )
 
 
 @click.group(no_args_is_help=True)
@@ -40,7 +33,7 @@ def templates() -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="IMAGE|FOLDER|GLOB...")
 @click.option("--product", required=True, metavar="NAME", help="The product that they show.")
 @click.option("--anyway", is_flag=True, help="Add also what looks like another product on record.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@quietly
 @library_options
 def add(
     sources: tuple[str, ...],

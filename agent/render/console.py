@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import TextIO
 
@@ -63,10 +63,21 @@ def render_text(report: DefectReport, *, color: bool, width: int) -> str:
         color: whether to use ANSI colours; without them there is no escape sequence at all.
         width: columns; no line is wider. Under 40 columns it is laid out for 40.
     """
+    return laid_out(_parts(report), color=color, width=max(width, NARROWEST))
+
+
+def laid_out(parts: Iterable[RenderableType], *, color: bool, width: int) -> str:
+    """Parts as text of `width` columns, without spaces at the ends of lines; nothing in it is read as markup.
+
+    Args:
+        parts: what to write, one below the other.
+        color: whether to use ANSI colours; without them there is no escape sequence at all.
+        width: columns.
+    """
     page = StringIO()
     console = Console(
         file=page,
-        width=max(width, NARROWEST),
+        width=width,
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,
@@ -76,7 +87,7 @@ def render_text(report: DefectReport, *, color: bool, width: int) -> str:
         markup=False,
         emoji=False,
     )
-    for part in _parts(report):
+    for part in parts:
         console.print(part)
     lines = page.getvalue().splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
