@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 OUT ?= out/demo
 IMAGES := examples/images
 
-.PHONY: demo test test-vllm lint format bench bench-record install lock clean
+.PHONY: demo test test-slow test-vllm lint format bench bench-record install lock clean
 
 install: $(STAMP)
 
@@ -32,6 +32,9 @@ test: $(STAMP) lint
 
 test-vllm: $(STAMP)  ## the whole graph against a real vLLM server on a small random model
 	$(BIN)/python -m pytest -m vllm tests/vllm
+
+test-slow: $(STAMP)  ## shapes and parameter counts at the size of the papers' CLIP; 3 GB of memory, minutes
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

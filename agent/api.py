@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
@@ -14,21 +16,29 @@ import numpy as np
 import numpy.typing as npt
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
 from PIL import Image
 
+from agent.endpoint import Reach, reach_model
 from agent.libraries import OpenLibrary
 from agent.runs import inspection_id, open_checkpointer, scratch_folder
 from agent.settings import Settings
-from agent.wiring import Handles, open_handles, reach_model, versions
+from agent.wiring import Handles, open_handles, versions
+from graphs.inspection.ask import Question
 from graphs.inspection.build import InspectionGraph, build_graph
+from graphs.inspection.judge import gather_evidence
 from graphs.inspection.state import InspectionState, Request
-from graphs.report import DefectReport, Fault
+from graphs.inspection.step import Visit
+from graphs.questions.question import Respondent, Subject
+from graphs.report import DefectReport, Fault, KnowledgePassage, PersonSaid
 from graphs.toolbox import Toolbox
 from tools.artifacts import ArtifactStore
 from tools.errors import MaskUnusable
 from tools.image import ImageStore, encode_jpeg
 from tools.masks import mask_for
-from tools.types import Box, ImageRef
+from tools.types import Box, ImageRef, MapValues, Pixels
+from tools.vlm.recording import transcript_to
+from tools.vlm.transcript import TRANSCRIPT_FOLDER, Transcript
 
 Picture: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8]
 """A path, a Pillow image, or an RGB or grey array of uint8."""
@@ -42,16 +52,24 @@ class Setup(TypedDict, total=False):
 
     `templates` is a folder of good images, from which the nearest is taken as the reference. `product` names
     the part, for domain knowledge; a product on record brings its good images where no other are given. Left
-    out, it is recognised by its picture, if it is on record.
+    out, it is recognised by its picture, if it is on record. `on_record` False leaves products on record out
+    of it, so that an answer does not depend on them.
     `roi` is the region of interest, a box or a mask picture whose black is left out, in query and good images
-    alike. `mask` is a picture of the marked defects, for the expert `ground-truth` alone.
+    alike. `mask` is a picture of the marked defects, for the expert `ground-truth` alone. `passages` are told
+    of the product in the place of what would be looked up.
     """
 
     templates: str | Path | None
     product: str | None
     roi: BoxXyxy | Picture | None
     mask: Picture | None
+    passages: tuple[KnowledgePassage, ...]
+    on_record: bool
 
+
+Ask: TypeAlias = Callable[[Question], PersonSaid | None]
+"""Asks a person, from a thread that may wait; None: nobody answers. Called again if the answer has a mistake
+(`Question.mistake_in`)."""
 
 Progress: TypeAlias = Callable[[str], None]
 """Called with the name of each step as it starts."""
@@ -64,7 +82,19 @@ class Inspection:
     report: DefectReport
     _images: ImageStore = field(repr=False)
     _artifacts: ArtifactStore = field(repr=False)
+    _transcript: Transcript = field(repr=False)
     _names: tuple[str, ...] = field(repr=False)
+    _state: dict[str, Any] = field(repr=False)
+    _tools: Toolbox = field(repr=False)
+
+    def subject(self) -> Subject:
+        """What was found, for questions about it."""
+        visit = Visit(InspectionState.model_validate(self._state), self._tools, attempt=1)
+        return Subject(self.report, gather_evidence(visit))
+
+    def drawn(self, name: str) -> bytes | None:
+        """JPEG or PNG of one picture that was drawn (`overlay`, `heatmap`, `crop_1`, ...), if it was."""
+        return self._artifacts.path(name).read_bytes() if name in self._names else None
 
     def pictures(self) -> dict[str, bytes]:
         """Name -> JPEG or PNG of each picture that was drawn, and of query and template as they were seen."""
@@ -74,13 +104,30 @@ class Inspection:
             pictures["template"] = encode_jpeg(self._images.pixels(self.report.template))
         return pictures
 
+    def arrays(self) -> tuple[Pixels | None, MapValues | None]:
+        """What the verdict's measurement saw: the good part as aligned to the query, and the anomaly map.
+
+        Both in the frame of the query; None where nothing was aligned, or measured.
+        """
+        measured = InspectionState.model_validate(self._state).measurements.leading
+        if measured is None:
+            return None, None
+        aligned = measured.aligned_reference_name
+        return (
+            self._artifacts.image(aligned) if aligned is not None else None,
+            self._artifacts.map(measured.map_name),
+        )
+
     def save(self, folder: Path) -> DefectReport:
-        """Keep the pictures in a folder; returns the report that names them.
+        """Keep the pictures in a folder, and what a model saw and said; returns the report that names them.
 
         Raises:
             ArtifactError: the folder cannot be written.
         """
-        return self.report.model_copy(update={"artifacts": self._artifacts.publish(self._names, folder)})
+        kept = self._artifacts.publish(self._names, folder)
+        if said := self._transcript.publish(folder / TRANSCRIPT_FOLDER):
+            kept["transcript"] = f"{TRANSCRIPT_FOLDER}/{said}"
+        return self.report.model_copy(update={"artifacts": kept})
 
 
 class Inspector:
@@ -92,8 +139,12 @@ class Inspector:
             report = inspector.inspect("query.png", template="good.png")
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, model: Reach | None = None) -> None:
         """Start the event loop that all inspections share, and open what the settings name.
+
+        Args:
+            settings: what the user set.
+            model: the model where another inspector has reached it already; None reaches it anew.
 
         Raises:
             UsageError: the settings cannot be used.
@@ -104,7 +155,8 @@ class Inspector:
         self._stack = ExitStack()
         try:
             self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal())
-            self._handles: Handles = open_handles(settings, self._portal.call(reach_model, settings))
+            self.model: Reach = model or self._portal.call(reach_model, settings)
+            self.handles: Handles = open_handles(settings, self.model)
             self._checkpointer: AsyncSqliteSaver = self._stack.enter_context(
                 self._portal.wrap_async_context_manager(
                     open_checkpointer(settings.data_dir / "unfinished.sqlite")
@@ -113,7 +165,9 @@ class Inspector:
         except BaseException:
             self._stack.close()
             raise
-        self._graph: InspectionGraph = build_graph(self._checkpointer, model_timeout_s=settings.vlm_timeout_s)
+        self._graph: InspectionGraph = build_graph(
+            self._checkpointer, model_timeout_s=settings.vlm_timeout_s, max_looks=settings.max_looks
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None, **explicit: Any) -> Self:  # noqa: ANN401
@@ -122,13 +176,18 @@ class Inspector:
 
     @property
     def reasoner(self) -> str:
-        """Who judges: `vlm:<model>` or `evidence`."""
-        return self._handles.reasoner.name
+        """Who judges: `vlm:<model>`, `anomalygpt:<model>` or `evidence`."""
+        return self.handles.reasoner.name
+
+    @cached_property
+    def respondent(self) -> Respondent:
+        """Who answers multiple-choice questions about what was inspected (`Inspection.subject`)."""
+        return self.handles.respondent()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was wanted and is missing, in one line each."""
-        return tuple(fault.message for fault in self._handles.faults)
+        return tuple(fault.message for fault in self.handles.faults)
 
     def inspect(
         self,
@@ -160,39 +219,60 @@ class Inspector:
         template: Picture | Sequence[Picture] | None = None,
         *,
         progress: Progress | None = None,
+        ask: Ask | None = None,
         **setup: Unpack[Setup],
     ) -> Iterator[Inspection]:
         """Like `inspect`, and keeps the pictures until the block ends.
 
-        An inspection that was interrupted goes on where it stopped. `progress` is called from another thread.
+        An inspection that was interrupted goes on where it stopped, also in front of a question that nobody
+        has answered yet. `progress` and `ask` are called from other threads; without `ask` nobody is asked.
         """
-        request = self._request(image, template, setup)
-        library = self._good_parts(request, setup)
-        name = inspection_id(request, self.settings, versions(), library.state if library else "")
+        request, library = self._prepared(image, template, setup, asks=ask is not None)
+        name = self._inspection_id(request, library)
         faults: tuple[Fault, ...] = ()
-        if request.product is not None:
-            faults = self._handles.profiles.faults(request.product, request.image, request.templates)
+        if request.product is not None and setup.get("on_record", True):
+            faults = self.handles.profiles.faults(request.product, request.image, request.templates)
         with scratch_folder(self.settings.data_dir / "unfinished", name) as folder:
-            artifacts = ArtifactStore(folder)
-            toolbox = self._handles.toolbox(name, artifacts, library, faults)
+            artifacts, transcript = ArtifactStore(folder), Transcript(folder / TRANSCRIPT_FOLDER)
+            toolbox = self.handles.toolbox(name, artifacts, library, faults)
             state = self._wait(
-                self._portal.start_task_soon(self._run, request, folder.name, toolbox, progress)
+                self._portal.start_task_soon(
+                    self._run, request, folder.name, toolbox, transcript, progress, ask
+                )
             )
             try:
-                yield Inspection(state["report"], self._handles.images, artifacts, state["pictures"])
+                yield Inspection(
+                    state["report"],
+                    self.handles.images,
+                    artifacts,
+                    transcript,
+                    state["pictures"],
+                    state,
+                    toolbox,
+                )
             finally:
+                transcript.discard()
                 artifacts.discard()
 
     def inspection_id(
         self,
         image: Picture,
         template: Picture | Sequence[Picture] | None = None,
+        *,
+        asks: bool = False,
         **setup: Unpack[Setup],
     ) -> str:
-        """What `DefectReport.inspection_id` would be, without inspecting."""
-        request = self._request(image, template, setup)
-        library = self._good_parts(request, setup)
-        return inspection_id(request, self.settings, versions(), library.state if library else "")
+        """What `DefectReport.inspection_id` would be, without inspecting; `asks`: where a person is asked."""
+        request, library = self._prepared(image, template, setup, asks=asks)
+        return self._inspection_id(request, library)
+
+    def _inspection_id(self, request: Request, library: OpenLibrary | None) -> str:
+        state = library.state if library else ""
+        if self.handles.types is not None:
+            state += self.handles.types.state(request.product)
+        if self.handles.anomalygpt is not None:
+            state += self.handles.anomalygpt.opened.fingerprint
+        return inspection_id(request, self.settings, versions(self.settings.language), state)
 
     def check(self, picture: Picture) -> None:
         """Decode an image without inspecting it.
@@ -207,28 +287,45 @@ class Inspector:
         for future in list(self._running):
             future.cancel()
 
+    def _prepared(
+        self,
+        image: Picture,
+        template: Picture | Sequence[Picture] | None,
+        setup: Setup,
+        *,
+        asks: bool = False,
+    ) -> tuple[Request, OpenLibrary | None]:
+        """What to inspect, and the good images to choose from."""
+        request = self._request(image, template, setup).model_copy(update={"ask": asks})
+        library = self._good_parts(request, setup)
+        if request.product is not None and library is not None and library.profile:
+            weak = self.handles.trials.weak(request.product, library.state)
+            request = request.model_copy(update={"weak": weak})
+        return request, library
+
     def _request(self, image: Picture, template: Picture | Sequence[Picture] | None, setup: Setup) -> Request:
         query = self._open(image, "image")
         product, recognised = setup.get("product"), ""
-        if product is None and setup.get("templates") is None:
+        if product is None and setup.get("templates") is None and setup.get("on_record", True):
             product, recognised = self._recognised(query)
-        request = self._handles.request(
+        request = self.handles.request(
             query,
             tuple(self._open(picture, "template") for picture in _as_sequence(template)),
             product,
             recognised=recognised,
             roi=self._region(setup.get("roi")),
             truth=self._open(mask, "mask") if (mask := setup.get("mask")) is not None else None,
+            passages=setup.get("passages", ()),
         )
-        if request.roi is not None and mask_for(query, request.roi, self._handles.images).is_empty:
+        if request.roi is not None and mask_for(query, request.roi, self.handles.images).is_empty:
             raise MaskUnusable("the region of interest is empty: its picture is black all over")
         if request.truth is not None:
-            mask_for(query, request.truth, self._handles.images)
+            mask_for(query, request.truth, self.handles.images)
         return request
 
     def _recognised(self, query: ImageRef) -> tuple[str | None, str]:
         """The product on record that the query shows, and how that was told; None if it cannot be told."""
-        found = self._handles.profiles.recognise(query)
+        found = self.handles.profiles.recognise(query)
         if found is None:
             return None, ""
         told = f"recognised by its good images on record (similarity {found.similarity:.2f})"
@@ -251,10 +348,10 @@ class Inspector:
     def _good_parts(self, request: Request, setup: Setup) -> OpenLibrary | None:
         """The folder of good images, or those on record for the product where no other are given."""
         if (templates := setup.get("templates")) is not None:
-            return self._handles.libraries.open(Path(templates))
-        if request.templates or request.product is None:
+            return self.handles.libraries.open(Path(templates))
+        if request.templates or request.product is None or not setup.get("on_record", True):
             return None
-        return self._handles.profiles.open(request.product)
+        return self.handles.profiles.open(request.product)
 
     def _wait(self, future: Future[dict[str, Any]]) -> dict[str, Any]:
         self._running.add(future)
@@ -267,7 +364,13 @@ class Inspector:
             self._running.discard(future)
 
     async def _run(
-        self, request: Request, name: str, toolbox: Toolbox, progress: Progress | None
+        self,
+        request: Request,
+        name: str,
+        toolbox: Toolbox,
+        transcript: Transcript,
+        progress: Progress | None,
+        ask: Ask | None,
     ) -> dict[str, Any]:
         """Start the graph, or go on where an interrupted run of the same inspection stopped."""
         config: Any = {"configurable": {"thread_id": name}}
@@ -275,20 +378,24 @@ class Inspector:
         unfinished = (await self._graph.aget_state(config)).tasks
         if not unfinished:
             await self._checkpointer.adelete_thread(name)
-        start = None if unfinished else InspectionState(request=request)
-        final: dict[str, Any] = {}
-        async for mode, chunk in self._graph.astream(
-            start, config, context=toolbox, stream_mode=["custom", "values"]
-        ):
-            if mode == "values":
-                final = cast("dict[str, Any]", chunk)
-            elif progress is not None:
-                progress(cast("dict[str, str]", chunk)["step"])
+            transcript.discard()
+        start: Any = None if unfinished else InspectionState(request=request)
+        with transcript_to(transcript):
+            while True:
+                async for step in self._graph.astream(start, config, context=toolbox, stream_mode="custom"):
+                    if progress is not None:
+                        progress(cast("dict[str, str]", step)["step"])
+                reached = await self._graph.aget_state(config)
+                questions = [each.value for task in reached.tasks for each in task.interrupts]
+                if not questions:
+                    break
+                said = await asyncio.to_thread(_answer, Question.model_validate(questions[0]), ask)
+                start = Command(resume={"said": said.model_dump(mode="json") if said else None})
         await self._checkpointer.adelete_thread(name)
-        return final
+        return cast("dict[str, Any]", reached.values)
 
     def _open(self, picture: Picture, name: str) -> ImageRef:
-        images = self._handles.images
+        images = self.handles.images
         return images.open(picture) if isinstance(picture, str | Path) else images.add(picture, name)
 
     def close(self) -> None:
@@ -302,6 +409,14 @@ class Inspector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _answer(question: Question, ask: Ask | None) -> PersonSaid | None:
+    """What a person says, without a mistake."""
+    while (said := ask(question) if ask is not None else None) is not None:
+        if question.mistake_in(said) is None:
+            return said
+    return None
 
 
 def _as_sequence(template: Picture | Sequence[Picture] | None) -> Sequence[Picture]:

@@ -55,6 +55,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _attempt("backbone", lambda: _backbone(settings), needed=True)
     yield _attempt("knowledge", lambda: _knowledge(settings), needed=True)
     yield from _experts(settings)
+    if settings.anomalygpt is not None:
+        yield _attempt("reasoner anomalygpt", lambda: _anomalygpt(settings))
     yield _endpoint(settings)
     yield _extra("vllm", "serving a model here with `agent serve`")
 
@@ -142,8 +144,24 @@ def _experts(settings: Settings) -> Iterator[Finding]:
         yield Finding(topic, "missing" if offer.obstacle else "ok", what, offer.obstacle)
 
 
+def _anomalygpt(settings: Settings) -> str:
+    """The configured AnomalyGPT opened, and where its language model runs."""
+    from agent.anomalygpt import reach_anomalygpt
+
+    found = asyncio.run(reach_anomalygpt(settings))
+    if found is None:
+        raise AgentError("no AnomalyGPT is configured")
+    if found.faults:
+        raise AgentError(found.faults[0].message)
+    return f"{found.speaker.name} opens; its language model runs {_where(found.speaker.server)}"
+
+
+def _where(server: str | None) -> str:
+    return "in this process" if server is None else f"at {server}"
+
+
 def _endpoint(settings: Settings) -> Finding:
-    from agent.wiring import greet, open_model
+    from agent.endpoint import greet, open_dialogue, open_model
 
     if settings.vlm_url is None:
         return Finding(
@@ -154,6 +172,8 @@ def _endpoint(settings: Settings) -> Finding:
         )
 
     def look() -> str:
+        if (dialogue := open_dialogue(settings)) is not None:
+            return f"{settings.vlm_url}: a dialogue of {dialogue.left} turn(s) stands in for a model"
         model = open_model(settings)
         if model is None:
             raise AgentError("no endpoint is configured")

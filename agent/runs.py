@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -30,6 +30,20 @@ ANSWER_CHANGING = (
     "embedding_model",
     "cot",
     "max_looks",
+    "look_seconds",
+    "look_tokens",
+    "look_closer",
+    "model_tools",
+    "votes",
+    "grounding",
+    "gating",
+    "registration",
+    "layout",
+    "read_text",
+    "weak_experts",
+    "abstain_below",
+    "language",
+    "mm_per_px",
     "sensitivity",
     "threshold",
     "box_margin_px",
@@ -38,6 +52,10 @@ ANSWER_CHANGING = (
     "winclip_weights",
     "anomalyclip_weights",
     "anomalyclip_prompts",
+    "dapo_prompts",
+    "dapo_types",
+    "types",
+    "types_model",
     "template_backbone",
     "template_choice",
 )
@@ -76,16 +94,22 @@ def scratch_folder(root: Path, name: str) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def open_checkpointer(file: Path) -> AsyncIterator[AsyncSqliteSaver]:
-    """The SQLite store of unfinished inspections.
+async def open_checkpointer(
+    file: Path, kinds: Collection[tuple[str, str]] = CHECKPOINTED
+) -> AsyncIterator[AsyncSqliteSaver]:
+    """The SQLite store of states of a graph, such as unfinished inspections.
+
+    Args:
+        file: where it lies; made if it is not there.
+        kinds: (module, class) of what a state may hold.
 
     Raises:
         UsageError: the file is damaged or cannot be written.
     """
     try:
         async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
-            saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CHECKPOINTED)
+            saver.serde = JsonPlusSerializer(allowed_msgpack_modules=kinds)
             await saver.setup()
             yield saver
     except sqlite3.Error as error:
-        raise UsageError(f"cannot use {file} ({error}); delete it and inspect again") from error
+        raise UsageError(f"cannot use {file} ({error}); delete it and begin anew") from error

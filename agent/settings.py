@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import platformdirs
-from pydantic import Field, FiniteFloat, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, FiniteFloat, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -22,8 +22,20 @@ from pydantic_settings import (
 )
 
 from agent.errors import UsageError
+from tools.plain_text import brief
 
 APP = "inspection-agent"
+
+
+ANOMALYGPT: Final = "anomalygpt:"
+"""Begins a reasoner that hears an anomaly map; the folder of what was learnt follows."""
+
+
+def _known_reasoner(name: str) -> str:
+    named = name.startswith(ANOMALYGPT) and name != ANOMALYGPT
+    if name not in {"auto", "vlm", "evidence"} and not named:
+        raise ValueError(f"{brief(name, 60)!r} judges nothing; choose auto, vlm, evidence or anomalygpt:PATH")
+    return name
 
 
 class Settings(BaseSettings):
@@ -39,7 +51,9 @@ class Settings(BaseSettings):
         description="folder for the knowledge store, converted models and unfinished inspections",
     )
     vlm_url: str | None = Field(
-        None, description="base URL of an OpenAI-compatible endpoint, such as http://localhost:8000/v1"
+        None,
+        description="base URL of an OpenAI-compatible endpoint, such as http://localhost:8000/v1, "
+        "or script:FILE to play a dialogue",
     )
     vlm_model: str | None = Field(
         None, description="model name; left out, the only one that the endpoint serves"
@@ -48,9 +62,13 @@ class Settings(BaseSettings):
     vlm_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         120.0, description="seconds for one answer of the model"
     )
-    reasoner: Literal["auto", "vlm", "evidence"] = Field(
+    vlm_calls: Annotated[int, Field(ge=1, le=1024)] = Field(
+        8, description="questions under way at the endpoint at a time"
+    )
+    reasoner: Annotated[str, AfterValidator(_known_reasoner)] = Field(
         "auto",
-        description="who judges: the model, the measurements alone, or auto: the model if there is one",
+        description="who judges: the model (vlm), the measurements alone (evidence), anomalygpt:PATH with "
+        "what `agent train anomalygpt` kept there, or auto: the model if there is one",
     )
     planner: Literal["policy", "model"] = Field("policy", description="who plans the steps")
     expert: str = Field("auto", description="perception expert, or auto")
@@ -75,10 +93,28 @@ class Settings(BaseSettings):
         None, description="folder or file of open_clip weights for winclip; left out, the hub's cache"
     )
     anomalyclip_weights: Path | None = Field(
-        None, description="file of CLIP weights for anomalyclip; left out, the hubs' caches"
+        None, description="file of CLIP weights for anomalyclip and dapo; left out, the hubs' caches"
     )
     anomalyclip_prompts: Path | None = Field(
         None, description="prompts of anomalyclip: published ones, or those that `agent train prompts` kept"
+    )
+    dapo_prompts: Path | None = Field(
+        None, description="prompts of dapo, that `agent train prompts --method dapo` kept"
+    )
+    dapo_types: str = Field(
+        "", description="types that dapo tells apart, with commas between; left out, those learnt from"
+    )
+    anomalygpt_clip: Path | None = Field(
+        None, description="file of the CLIP that an AnomalyGPT was learnt with; left out, where it lay then"
+    )
+    anomalygpt_lm: str | None = Field(
+        None, description="folder or name of its language model; left out, where it lay then"
+    )
+    types: Literal["auto", "off"] = Field(
+        "auto", description="whether places are named by types that `agent train types` learnt"
+    )
+    types_model: Path | None = Field(
+        None, description="file of learnt types for any product; left out, the product's own on record"
     )
     template_backbone: str = Field(
         "efficientnet-lite0",
@@ -108,12 +144,61 @@ class Settings(BaseSettings):
     embedding_key: SecretStr | None = Field(None, description="API key of that endpoint")
     cot: bool = Field(True, description="whether the model thinks step by step before it decides")
     max_looks: Annotated[int, Field(ge=0, le=6)] = Field(2, description="closer looks at most")
+    look_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        120.0, description="seconds that closer looks may take together"
+    )
+    look_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        20_000, description="tokens that closer looks may cost together"
+    )
+    look_closer: bool = Field(
+        True, description="whether doubtful places are enlarged for a model, or measured again without one"
+    )
+    model_tools: Literal["auto", "native", "json", "off"] = Field(
+        "auto",
+        description="how the model may ask for tools: by tool calls, in JSON, whichever works, or not at all",
+    )
+    votes: Annotated[int, Field(ge=1, le=9)] = Field(
+        1, description="how often the model is asked for its verdict, each time in other words"
+    )
+    grounding: bool = Field(
+        True, description="whether the model is asked for boxes, or else for places in words"
+    )
+    gating: bool = Field(
+        True, description="whether marks are shown and counted only where the measurement is beyond normal"
+    )
+    registration: bool = Field(
+        True, description="whether pair aligns the good part with the query before it compares"
+    )
+    layout: bool = Field(True, description="whether count and place of components are compared")
+    read_text: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether printed text is read; auto: where the product's document has a rule of it",
+    )
+    weak_experts: Literal["told", "left-out", "ignored"] = Field(
+        "told", description="what becomes of an expert that is weak on the product's own good images"
+    )
+    abstain_below: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="confidence under which a verdict becomes review"
+    )
+    language: Literal["en", "zh"] = Field("en", description="language of prompts and reports")
+    mm_per_px: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="millimetres that a pixel of the image shows, for sizes in mm"
+    )
+    keep_readings: bool = Field(
+        False, description="whether measurements are kept and served again for the same pictures"
+    )
     max_pixels: Annotated[int, Field(ge=1024)] = Field(64_000_000, description="pixels of an image at most")
     jobs: Annotated[int, Field(ge=1, le=256)] = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), description="images inspected at a time"
     )
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def anomalygpt(self) -> Path | None:
+        """Folder or file of the AnomalyGPT that judges; None where another does."""
+        folder = self.reasoner.removeprefix(ANOMALYGPT)
+        return Path(folder) if folder != self.reasoner else None
 
     @classmethod
     def resolve(cls, explicit: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Settings:
@@ -172,4 +257,5 @@ def _first_mistake(error: ValidationError, origins: Mapping[str, str]) -> str:
     name = str(mistake["loc"][0]) if mistake["loc"] else "settings"
     origin = origins.get(name, "default")
     where = f"AGENT_{name.upper()}" if origin == "environment" else f"{name} ({origin})"
-    return f"setting {where}: {mistake['msg'].lower()}"
+    said = str(mistake["msg"]).removeprefix("Value error, ")
+    return f"setting {where}: {said[:1].lower()}{said[1:]}"

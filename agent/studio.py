@@ -13,9 +13,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import BaseModel
 
+from agent.endpoint import reach_model
 from agent.runs import inspection_id
 from agent.settings import Settings
-from agent.wiring import Handles, open_handles, reach_model, versions
+from agent.wiring import Handles, open_handles, versions
 from graphs.inspection.build import build_graph
 from graphs.inspection.state import InspectionState
 from tools.artifacts import ArtifactStore
@@ -39,7 +40,7 @@ async def graph() -> CompiledStateGraph[Result, None, Order, Result]:
     """The graph, with its handles opened off the server's event loop."""
     settings = await asyncio.to_thread(Settings.resolve)
     handles = await asyncio.to_thread(open_handles, settings, await reach_model(settings))
-    inspection = build_graph(model_timeout_s=settings.vlm_timeout_s)
+    inspection = build_graph(model_timeout_s=settings.vlm_timeout_s, max_looks=settings.max_looks)
 
     async def inspect(state: Result) -> dict[str, Any]:
         start, name = await asyncio.to_thread(_prepare, handles, state)
@@ -62,4 +63,5 @@ def _prepare(handles: Handles, order: Order) -> tuple[InspectionState, str]:
     query = handles.images.open(order.image)
     templates = (handles.images.open(order.template),) if order.template else ()
     request = handles.request(query, templates, order.product)
-    return InspectionState(request=request), inspection_id(request, handles.settings, versions(), "")
+    recorded = versions(handles.settings.language)
+    return InspectionState(request=request), inspection_id(request, handles.settings, recorded, "")

@@ -1,52 +1,59 @@
-"""From settings to live handles: the only file that picks concrete classes."""
+"""From settings to live handles: beside `agent.endpoint` the only place that picks concrete classes."""
 
 from __future__ import annotations
 
-import asyncio
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 
-from agent.errors import ServiceError, UsageError
+from agent.anomalygpt import OpenAnomalyGpt
+from agent.endpoint import Reach
+from agent.errors import UsageError
 from agent.libraries import Libraries, OpenLibrary
 from agent.profiles import Profiles
 from agent.settings import Settings
+from agent.trials import Trials
+from agent.type_shelf import TypeShelf
+from graphs.anomalygpt.reasoner import AnomalyGptReasoner
 from graphs.evidence import EvidenceReasoner
+from graphs.findings.crop_features import FeatureMaker
 from graphs.inspection.model_planner import ModelPlanner
 from graphs.inspection.plan import Planner, PolicyPlanner
 from graphs.inspection.state import Request
+from graphs.language.catalog import Language
+from graphs.prompts.texts import prompt_version
+from graphs.questions.question import Respondent
 from graphs.reasoning import Reasoner
-from graphs.report import Fault
+from graphs.report import Budget, Fault, KnowledgePassage
 from graphs.toolbox import Toolbox
-from graphs.vlm_reasoner import VlmReasoner
-from knowledge_base.embeddings import EmbeddingModel
+from graphs.vlm.reasoner import VlmReasoner
+from knowledge_base.embeddings import EmbeddingModel, Embeddings
 from knowledge_base.search import KnowledgeBase
 from knowledge_base.store import KnowledgeStore
 from knowledge_base.templates import Embedder
 from tools.artifacts import ArtifactStore
-from tools.errors import ExpertUnavailable, VlmError, VlmTimeout
+from tools.errors import ExpertUnavailable
 from tools.experts.anomalib_models import AnomalibPatchCoreExpert, AnomalyDinoExpert, WinClipExpert
 from tools.experts.anomalyclip.expert import AnomalyClipExpert
+from tools.experts.anomalygpt import AnomalyGptExpert
 from tools.experts.backbones import EmbeddedBackbone
 from tools.experts.base import Expert
 from tools.experts.bench import ExpertBench
+from tools.experts.dapo.expert import DapoExpert
 from tools.experts.ground_truth import GroundTruthExpert
 from tools.experts.pair import PairExpert
 from tools.experts.patchcore import PatchCoreExpert
+from tools.experts.readings import ReadingShelf
 from tools.experts.shelf import FitShelf
 from tools.experts.timm_embedding import TimmEmbedding
 from tools.image import ImageStore
 from tools.types import Box, ImageRef, UserLimits
 from tools.vlm.base import VisionLanguageModel
-from tools.vlm.endpoint import EndpointInfo
-from tools.vlm.openai_compat import OpenAICompatibleModel
-
-GREETING_S = 10.0
-"""Seconds in which a healthy endpoint says what it serves."""
+from tools.vlm.recording import RecordingModel
 
 EMBEDDED_TEXT_MODEL = "all-MiniLM-L6-v2"
 
@@ -60,13 +67,18 @@ class Handles:
 
     settings: Settings
     images: ImageStore
+    vlm: VisionLanguageModel | None
+    anomalygpt: OpenAnomalyGpt | None
     experts: ExpertBench
     libraries: Libraries
     profiles: Profiles
+    trials: Trials
     knowledge: Callable[[], KnowledgeBase] | None
     reasoner: Reasoner
     fallback: Reasoner | None
+    respondent: Callable[[], Respondent]
     planner: Planner
+    types: TypeShelf | None
     faults: tuple[Fault, ...]
 
     def request(
@@ -78,6 +90,7 @@ class Handles:
         recognised: str = "",
         roi: Box | ImageRef | None = None,
         truth: ImageRef | None = None,
+        passages: tuple[KnowledgePassage, ...] = (),
     ) -> Request:
         """What to inspect, with what the settings say of how."""
         return Request(
@@ -87,11 +100,24 @@ class Handles:
             recognised=recognised,
             roi=roi,
             truth=truth,
+            passages=passages,
             expert=self.settings.expert,
             limits=UserLimits(sensitivity=self.settings.sensitivity, threshold=self.settings.threshold),
             notation=self.settings.notation,
             knowledge_tokens=self.settings.knowledge_tokens,
-            max_looks=self.settings.max_looks,
+            budget=Budget(
+                rounds=self.settings.max_looks,
+                seconds=self.settings.look_seconds,
+                tokens=self.settings.look_tokens,
+            ),
+            language=self.settings.language,
+            mm_per_px=self.settings.mm_per_px,
+            gated=self.settings.gating,
+            close=self.settings.look_closer,
+            layout=self.settings.layout,
+            text=self.settings.read_text,
+            abstain_below=self.settings.abstain_below,
+            weak_experts=self.settings.weak_experts,
         )
 
     def toolbox(
@@ -113,18 +139,12 @@ class Handles:
             templates=library.templates if library and self.settings.template_choice != "none" else None,
             template_choice=self.settings.template_choice,
             profile=library.profile if library else (),
+            types=self.types.of if self.types else None,
+            consult=self.settings.model_tools != "off",
             inspection_id=inspection_id,
             faults=(*self.faults, *(library.faults if library else ()), *faults),
-            versions=versions(),
+            versions=versions(self.settings.language),
         )
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What became of the configured model: it is there, it is not wanted, or it fails and may."""
-
-    vlm: VisionLanguageModel | None = None
-    faults: tuple[Fault, ...] = ()
 
 
 def open_handles(settings: Settings, model: Reach) -> Handles:
@@ -139,24 +159,62 @@ def open_handles(settings: Settings, model: Reach) -> Handles:
     """
     images, backbone = open_images(settings), open_backbone(settings)
     embedder = open_embedder(settings, backbone)
-    bench = open_bench(settings, images, backbone)
+    bench = open_bench(settings, images, backbone, model.anomalygpt)
     if settings.expert not in ("auto", *bench.names):
         raise UsageError(
             f"no expert named {settings.expert!r}; choose auto or one of: {', '.join(bench.names)}"
         )
-    vlm, evidence = model.vlm, EvidenceReasoner()
+    vlm = RecordingModel(model.vlm) if model.vlm else None
+    knowledge = _knowledge_opener(settings) if settings.knowledge else None
     return Handles(
         settings=settings,
         images=images,
+        vlm=vlm,
         experts=bench,
         profiles=open_profiles(settings, images, embedder),
+        trials=open_trials(settings),
         libraries=Libraries(embedder, images, settings.data_dir / "templates"),
-        knowledge=_knowledge_opener(settings) if settings.knowledge else None,
-        reasoner=VlmReasoner(vlm, think=settings.cot) if vlm else evidence,
-        fallback=evidence if vlm and settings.reasoner == "auto" else None,
+        knowledge=knowledge,
+        anomalygpt=model.anomalygpt,
+        reasoner=_open_reasoner(settings, vlm, model.anomalygpt),
+        fallback=EvidenceReasoner() if vlm and settings.reasoner == "auto" else None,
+        respondent=partial(_open_respondent, settings, vlm, knowledge),
         planner=ModelPlanner(vlm) if vlm and settings.planner == "model" else PolicyPlanner(),
+        types=open_types(settings),
         faults=model.faults,
     )
+
+
+def _open_reasoner(
+    settings: Settings, vlm: VisionLanguageModel | None, anomalygpt: OpenAnomalyGpt | None
+) -> Reasoner:
+    """Who judges: the model that is there, else the measurements alone."""
+    if anomalygpt is not None:
+        return AnomalyGptReasoner(anomalygpt.speaker)
+    if vlm is None:
+        return EvidenceReasoner()
+    return VlmReasoner(vlm, think=settings.cot, votes=settings.votes, grounding=settings.grounding)
+
+
+def _open_respondent(
+    settings: Settings, vlm: VisionLanguageModel | None, knowledge: Callable[[], KnowledgeBase] | None
+) -> Respondent:
+    """Who answers multiple-choice questions; text embeddings are loaded with the first question."""
+    if vlm is not None:
+        from graphs.questions.vlm import VlmRespondent
+
+        return VlmRespondent(vlm, think=settings.cot)
+    from graphs.questions.evidence import EvidenceRespondent
+
+    opened: list[EmbeddingModel] = []
+
+    def encode(texts: Sequence[str]) -> Embeddings:
+        if not opened:
+            opened.append(open_embeddings(settings))
+        return opened[0].encode(texts)
+
+    names = (lambda product: knowledge().names_of(product)) if knowledge else None
+    return EvidenceRespondent(encode, names=names)
 
 
 def open_images(settings: Settings) -> ImageStore:
@@ -181,6 +239,11 @@ def open_profiles(
     return Profiles(settings.data_dir / "products", images or open_images(settings), embedder)
 
 
+def open_trials(settings: Settings) -> Trials:
+    """How well experts did on the products on record."""
+    return Trials(settings.data_dir / "products")
+
+
 def open_embedder(settings: Settings, backbone: EmbeddedBackbone) -> Embedder:
     """What says which good images are alike.
 
@@ -196,23 +259,42 @@ def open_embedder(settings: Settings, backbone: EmbeddedBackbone) -> Embedder:
     return Embedder(found.embed, found.name)
 
 
-def open_bench(settings: Settings, images: ImageStore, backbone: EmbeddedBackbone) -> ExpertBench:
-    """Every expert, with the fits of earlier runs."""
-    shelf = FitShelf(settings.data_dir / "fits")
-    return ExpertBench(open_experts(settings, backbone), images, shelf=shelf)
+def open_bench(
+    settings: Settings,
+    images: ImageStore,
+    backbone: EmbeddedBackbone,
+    anomalygpt: OpenAnomalyGpt | None = None,
+) -> ExpertBench:
+    """Every expert, with the fits of earlier runs, and their readings if those are kept.
+
+    An AnomalyGPT that judges brings its map as one more.
+    """
+    own = (AnomalyGptExpert(anomalygpt.opened),) if anomalygpt else ()
+    return ExpertBench(
+        (*own, *open_experts(settings, backbone)),
+        images,
+        shelf=FitShelf(settings.data_dir / "fits"),
+        readings=ReadingShelf(settings.data_dir / "readings") if settings.keep_readings else None,
+    )
 
 
 def open_experts(settings: Settings, backbone: EmbeddedBackbone) -> tuple[Expert, ...]:
     """Every expert, in order of preference; what one lacks it says itself when it is asked."""
     return (
-        PairExpert(box_margin_px=settings.box_margin_px),
+        PairExpert(box_margin_px=settings.box_margin_px, register=settings.registration),
         PatchCoreExpert(backbone),
         AnomalibPatchCoreExpert(settings.backbone),
         AnomalyDinoExpert(settings.dino_backbone),
+        DapoExpert(settings.anomalyclip_weights, settings.dapo_prompts, types=_named(settings.dapo_types)),
         AnomalyClipExpert(settings.anomalyclip_weights, settings.anomalyclip_prompts),
         WinClipExpert(str(settings.winclip_weights) if settings.winclip_weights else None),
         GroundTruthExpert(),
     )
+
+
+def _named(types: str) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(name.strip() for name in types.split(",") if name.strip())
 
 
 def open_backbone(settings: Settings) -> EmbeddedBackbone:
@@ -220,69 +302,42 @@ def open_backbone(settings: Settings) -> EmbeddedBackbone:
     return EmbeddedBackbone(settings.data_dir / "models")
 
 
-def open_model(settings: Settings) -> OpenAICompatibleModel | None:
-    """The client of the configured endpoint; None if none is configured.
+def open_feature_maker(settings: Settings) -> tuple[FeatureMaker, tuple[str, str]]:
+    """What features of crops are made with, and the names of its image and text models.
 
     Raises:
-        UsageError: the configured URL is none.
+        EmbeddingsUnavailable: the text model cannot be loaded.
     """
-    if settings.vlm_url is None:
+    from knowledge_base.embeddings import MiniLmEmbeddings
+    from tools.print import read_lines
+
+    backbone, texts = open_backbone(settings), MiniLmEmbeddings()
+    maker = FeatureMaker(
+        maps=backbone.features,
+        encode=texts.encode,
+        read_print=lambda picture: [line.text for line in read_lines(picture)],
+    )
+    return maker, (backbone.name, texts.name)
+
+
+def open_types(settings: Settings) -> TypeShelf | None:
+    """The learnt types; None where they are not wanted.
+
+    Raises:
+        UsageError: the setting names a file that is not there.
+    """
+    if settings.types == "off":
         return None
-    try:
-        return OpenAICompatibleModel(
-            settings.vlm_url,
-            settings.vlm_model,
-            api_key=settings.vlm_key.get_secret_value() if settings.vlm_key else None,
-            timeout_s=settings.vlm_timeout_s,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    if settings.types_model is not None and not settings.types_model.is_file():
+        raise UsageError(f"types_model {settings.types_model} is not there; learn it with: agent train types")
+    return TypeShelf(settings.data_dir, settings.types_model, lambda: open_feature_maker(settings)[0])
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Versions that stand in every report."""
-    return {"python": platform.python_version(), **{package: version(package) for package in VERSIONED}}
-
-
-async def reach_model(settings: Settings) -> Reach:
-    """See that the configured model is there.
-
-    Raises:
-        UsageError: a model was asked for and none is configured.
-        ServiceError: the model was asked for (`--reasoner vlm`) and cannot be reached.
-    """
-    if settings.reasoner == "evidence":
-        return Reach()
-    model = open_model(settings)
-    if model is None:
-        if settings.reasoner == "vlm" or settings.planner == "model":
-            raise UsageError("no model is configured; give --vlm-url or set AGENT_VLM_URL")
-        return Reach()
-    try:
-        await greet(model, settings)
-    except VlmError as error:
-        if settings.reasoner == "vlm":
-            raise ServiceError(str(error)) from error
-        fault = Fault(step="reason", kind=error.kind, message=str(error), retryable=error.retryable)
-        return Reach(faults=(fault,))
-    return Reach(vlm=model)
-
-
-async def greet(model: OpenAICompatibleModel, settings: Settings) -> EndpointInfo:
-    """Ask an endpoint what it serves, without waiting as long as for an answer.
-
-    Raises:
-        VlmError: the endpoint cannot be used.
-    """
-    seconds = min(GREETING_S, settings.vlm_timeout_s)
-    try:
-        async with asyncio.timeout(seconds):
-            return await model.health()
-    except TimeoutError as error:
-        raise VlmTimeout(
-            f"{settings.vlm_url} does not say within {seconds:g} s what it serves; is it still starting?"
-        ) from error
+def versions(language: Language = "en") -> dict[str, str]:
+    """Versions that stand in every report: of packages, and of the prompts in the report's language."""
+    packages = {package: version(package) for package in VERSIONED}
+    return {"python": platform.python_version(), **packages, "prompts": prompt_version(language)}
 
 
 def _knowledge_opener(settings: Settings) -> Callable[[], KnowledgeBase]:

@@ -27,6 +27,15 @@ COMMANDS: Final = {
     "knowledge-scale": "benchmarks/knowledge_scale.py --passages 10000 100000",
     "templates": "benchmarks/templates.py",
     "boards": "benchmarks/boards.py",
+    "mmad-boards": "benchmarks/mmad_boards.py",
+    "reasoning": "benchmarks/reasoning.py",
+    "mmad-throughput": "benchmarks/mmad_throughput.py --images 19",
+    "mmad-folder": "benchmarks/mmad_folder.py",
+    "types-boards": "benchmarks/defect_types.py --sets boards",
+    "types-textiles": "benchmarks/defect_types.py --sets textiles",
+    "types-dies": "benchmarks/defect_types.py --sets dies",
+    "simulate": "benchmarks/simulate.py",
+    "type-training": "benchmarks/type_training.py",
     "inspect": "benchmarks/inspect.py --only startup inspections",
 }
 """What each block of the document was printed by."""

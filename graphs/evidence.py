@@ -5,16 +5,28 @@ It looks at no pictures and is no language model. Every sentence it writes is bu
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from typing import Final
+
 from graphs.confidence import expert_confidence
-from graphs.matching import match_region
+from graphs.findings.naming import Naming, naming
+from graphs.findings.study import Finding, study
+from graphs.language.catalog import Catalog, Language, joined
 from graphs.reasoning import Claim, CloseView, Evidence, Judgement, Opinion
-from graphs.words import describe_reading, describe_region, name_form
-from tools.types import ExpertReading, Region
+from graphs.report import Look
+from graphs.words import describe_reading, describe_region, extent_of, name_form, percent
+from tools.types import ExpertReading
 
-EVIDENCE = "evidence"
+EVIDENCE: Final = "evidence"
 
-COVERS_MOST = 0.5
+SAID: Final = Catalog(Path(__file__).parent / "language" / "evidence")
+
+COVERS_MOST: Final = 0.5
 """From this fraction of the image on, a difference without alignment speaks of a wrong template."""
+
+_FORM_FROM: Final = 0.6
+"""Probability from which it is said what became of a two-tone pattern."""
 
 
 class EvidenceReasoner:
@@ -25,29 +37,7 @@ class EvidenceReasoner:
 
     async def judge(self, evidence: Evidence) -> Opinion:
         """See `Reasoner.judge`; never fails."""
-        reading = evidence.reading
-        if reading is None:
-            return Opinion(
-                by=EVIDENCE,
-                judgement="unsure",
-                confidence=0.5,
-                summary=_unmeasured(evidence),
-            )
-        judgement, ground = _judge(reading)
-        claims: tuple[Claim, ...] = ()
-        if reading.zone != "normal":
-            claims = tuple(
-                _claim(number, region, reading, evidence)
-                for number, region in enumerate(reading.regions, start=1)
-            )
-        summary = f"{describe_reading(reading)} {ground}"
-        return Opinion(
-            by=EVIDENCE,
-            judgement=judgement,
-            confidence=expert_confidence(reading),
-            summary=summary.strip(),
-            claims=claims,
-        )
+        return await asyncio.to_thread(_opinion, evidence)
 
     async def look_closer(self, evidence: Evidence, view: CloseView) -> Opinion:
         """Never asked for, since `sees` is False: a picture tells it nothing."""
@@ -56,53 +46,104 @@ class EvidenceReasoner:
         )
 
 
-def _unmeasured(evidence: Evidence) -> str:
-    if evidence.reference is None:
-        return (
-            "Nothing was measured, since there is no image of a good part to compare with: "
-            "give one as a template, or a folder of them."
-        )
-    return "Nothing was measured, so that nothing can be said of the part."
+def _opinion(evidence: Evidence) -> Opinion:
+    reading, language = evidence.reading, evidence.language
+    if reading is None:
+        why = "unmeasured.alone" if evidence.reference is None else "unmeasured"
+        return Opinion(by=EVIDENCE, judgement="unsure", confidence=0.5, summary=SAID.say(language, why))
+    judgement, ground = _judge(reading, evidence)
+    told = [describe_reading(reading, language=language), ground]
+    findings = study(evidence, most=len(evidence.marks)).findings if evidence.marks else ()
+    named = [naming(finding, evidence.known_defects) for finding in findings]
+    return Opinion(
+        by=EVIDENCE,
+        judgement=judgement,
+        confidence=expert_confidence(reading),
+        summary=joined(language, told),
+        claims=tuple(
+            _claim(number, finding, known, reading, evidence)
+            for number, (finding, known) in enumerate(zip(findings, named, strict=True), start=1)
+        ),
+        looks=tuple(_looks(findings, named, language)),
+    )
 
 
-def _judge(reading: ExpertReading) -> tuple[Judgement, str]:
+def _judge(reading: ExpertReading, evidence: Evidence) -> tuple[Judgement, str]:
     """The judgement and the sentence that grounds it beyond the reading itself."""
+    language, marks = evidence.language, evidence.marks
     if reading.calibration.normals == 0:
-        return "unsure", "Nothing was compared with a good part, so that a person must look."
+        return "unsure", SAID.say(language, "ground.unseen")
+    if not evidence.gated and marks:
+        return "anomalous", SAID.say(language, "ground.ungated", count=len(marks))
     if reading.zone == "normal":
         return "normal", ""
     if reading.zone == "uncertain":
-        return "unsure", "A person must look."
+        return "unsure", SAID.say(language, "ground.uncertain")
     if reading.calibration.reliability == "low":
-        return "unsure", "From so few good images this cannot fail a part: a person must look."
-    covered = sum(region.area_fraction for region in reading.regions)
+        return "unsure", SAID.say(language, "ground.weak")
+    covered = sum(region.area_fraction for region in marks)
     if reading.same_view is None and covered > COVERS_MOST:
-        return "unsure", (
-            f"The difference covers {100 * covered:.0f} % of the image: "
-            "the template may show another product."
-        )
-    count = len(reading.regions)
-    if count == 0:
-        return "anomalous", "The picture differs from the good parts as a whole, and in no place of its own."
-    return "anomalous", f"{count} region{'s differ' if count != 1 else ' differs'} from the good part."
+        return "unsure", SAID.say(language, "ground.covered", percent=percent(covered, language))
+    if not marks:
+        return "anomalous", SAID.say(language, "ground.whole")
+    name = "ground.one" if len(marks) == 1 else "ground.regions"
+    return "anomalous", SAID.say(language, name, count=len(marks))
 
 
-def _claim(number: int, region: Region, reading: ExpertReading, evidence: Evidence) -> Claim:
-    match = match_region(region, evidence.known_defects)
-    description = f"Region {number}: {describe_region(region)}."
-    if match.best is not None:
-        description += f" Its measured form fits only one known defect of this product: {match.best.name}."
-    elif match.candidates and evidence.product is not None:
-        names = [defect.name for defect in match.candidates[:3]]
-        if len(match.candidates) > len(names):
-            names.append(f"{len(match.candidates) - len(names)} more")
-        description += f" Its measured form fits several known defects: {', '.join(names)}."
+def _claim(number: int, finding: Finding, named: Naming, reading: ExpertReading, evidence: Evidence) -> Claim:
+    region, best, language = finding.region, named.best, evidence.language
+    # What became of a pattern says more than whether structure was lost, and may seem to say the contrary.
+    told_of = region if finding.forms is None else region.model_copy(update={"change": None})
+    measured = describe_region(told_of, language=language, mm_per_px=evidence.mm_per_px)
+    told = [SAID.say(language, "region", number=number, measured=measured)]
+    told.append(_form(finding, language))
+    told.append(_known_as(named, language))
     return Claim(
-        type=match.best.name if match.best else name_form(region),
-        description=description,
+        type=best.name if best else name_form(region, language=language),
+        description=joined(language, told),
         box=region.box,
         region=number,
-        severity=match.best.severity if match.best else "unknown",
+        severity=best.severity if best else "unknown",
         confidence=expert_confidence(reading),
-        known_as=tuple(defect.id for defect in ((match.best,) if match.best else match.candidates[:3])),
+        known_as=tuple(defect.id for defect in named.possible),
+        extent=extent_of(region, evidence.mm_per_px),
     )
+
+
+def _form(finding: Finding, language: Language) -> str:
+    """What became of a two-tone pattern, if that is clear."""
+    if finding.forms is None:
+        return ""
+    form, likely = max(finding.forms.items(), key=lambda told: told[1])
+    return SAID.say(language, f"form.{form}") if likely >= _FORM_FROM else ""
+
+
+def _known_as(named: Naming, language: Language) -> str:
+    """Which documented defects it may be; nothing where none is likelier than the rest."""
+    shares = {defect.id: likely for defect, likely in named.ranked}
+    names = [f"{defect.name} ({percent(shares[defect.id], language)})" for defect in named.possible]
+    if not names:
+        return ""
+    if named.best is not None:
+        return SAID.say(language, "named", name=names[0])
+    return SAID.say(language, "possible", names=SAID.say(language, "comma").join(names))
+
+
+def _looks(findings: tuple[Finding, ...], named: list[Naming], language: Language) -> list[Look]:
+    """The places that were measured again close up, and what that came to."""
+    looks: list[Look] = []
+    for finding, known in zip(findings, named, strict=True):
+        if finding.forms is None and finding.seen is None:
+            continue
+        told = [_form(finding, language), _known_as(known, language)]
+        looks.append(
+            Look(
+                number=len(looks) + 1,
+                by=EVIDENCE,
+                how="measured",
+                tool="topology" if finding.forms is not None else "appearance",
+                box_xyxy_px=finding.region.box.xyxy,
+                detail=joined(language, told),
+            )
+        )
+    return looks

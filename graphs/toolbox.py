@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from graphs.findings.learnt import LearntTypes
 from graphs.inspection.plan import Planner
 from graphs.reasoning import Reasoner
 from graphs.report import Fault
@@ -24,6 +25,9 @@ class Toolbox:
     `fallback` takes over when `reasoner` fails and the user allowed it; None: it then ends in review.
     `templates` is an index of good images, and `template_choice` how some of them are chosen; `profile` holds
     those that experts learn from, in an order that lasts, if they are known to show this product only.
+    `types` gives the types learnt for a product, None where none were, and may raise `ToolError`; None: they
+    are not wanted.
+    `consult` says whether the model may ask for tools itself.
     `faults` happened before the inspection began (an endpoint that is down, say) and belong to its report.
     """
 
@@ -37,6 +41,8 @@ class Toolbox:
     templates: Templates | None = None
     template_choice: TemplateChoice = "similar"
     profile: tuple[ImageRef, ...] = ()
+    types: Callable[[str | None], LearntTypes | None] | None = None
+    consult: bool = True
     inspection_id: str = ""
     faults: tuple[Fault, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)

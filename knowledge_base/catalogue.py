@@ -207,7 +207,11 @@ class Catalogue:
         self._reading = self._file = None
 
     def _reader(self) -> sqlite3.Connection | None:
-        """A connection that only reads; None as long as there is no file or no table in it."""
+        """A connection that only reads; None as long as there is no file or no table in it.
+
+        The file is opened for writing where it may be: the first to come after a writer that was killed while
+        it committed has to roll that back.
+        """
         try:
             status = self._path.stat()
         except FileNotFoundError:
@@ -217,13 +221,14 @@ class Catalogue:
             self._close()
         if self._reading is None:
             database = sqlite3.connect(
-                f"{self._path.as_uri()}?mode=ro",
+                f"{self._path.as_uri()}?mode=rw",
                 uri=True,
                 timeout=_WAIT_S,
                 isolation_level=None,
                 check_same_thread=False,
             )
             try:
+                database.execute("PRAGMA query_only = ON")
                 if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
                     database.close()
                     return None

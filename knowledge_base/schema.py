@@ -8,10 +8,13 @@ id that stays the same as long as the entry keeps its place: `bare_pcb/normal`, 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from knowledge_base.patterns import compiled
 
 Section: TypeAlias = Literal[
     "normal", "variation", "layout", "defect", "cause", "effect", "action", "confirm", "imaging", "text"
@@ -35,9 +38,10 @@ LIBRARIES: tuple[Library, ...] = get_args(Library)
 ACTION_KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
 RuleKind: TypeAlias = Literal[
-    "count", "presence", "position", "order", "orientation", "match", "level", "size"
+    "count", "presence", "position", "order", "orientation", "match", "level", "size", "text"
 ]
-"""What a rule of the layout constrains; `match` ties two features to each other (label and contents, say)."""
+"""What a rule of the layout constrains; `match` ties two features to each other (label and contents, say),
+and `text` is about what is printed on the part."""
 
 Sentence: TypeAlias = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=10, max_length=1200, pattern=r"\S")
@@ -90,13 +94,17 @@ class Traits(_Entry):
     """How a defect shows in measurements, for a reasoner that compares them with a region.
 
     `polarity` and `extent` are seen against a good part under the document's own imaging advice;
-    `extent` is small below a fiftieth of the image. An undecided trait is better than a wrong one.
+    `extent` is small below a fiftieth of the image. `topology` says what the defect does to the outline of
+    the material, where it always does the same: it parts it (`gap`) or joins what is apart (`bridge`), takes
+    from an edge (`bite`) or adds to one (`bump`), opens it inside (`hole`) or lies alone (`island`). An
+    undecided trait is better than a wrong one.
     """
 
     polarity: Literal["brighter", "darker", "either"]
     shape: Literal["elongated", "compact", "any"]
     extent: Literal["small", "large", "any"]
     material: Literal["missing", "added", "either", "n/a"]
+    topology: Literal["gap", "bridge", "bite", "bump", "hole", "island", "any"] = "any"
 
 
 class Cause(_Entry):
@@ -147,6 +155,10 @@ class Rule(_Entry):
     """What the layout of a good part keeps to, so that counts and places can be checked.
 
     `minimum` and `maximum` bound how many there are (`count`, `presence`); `defect` names a breach.
+
+    Of printed text (`text`), `pattern` is a regular expression that some line must hold, in which a space
+    stands for any spacing or none; `varies` says that this text is another on each part, as date codes and
+    serial numbers are. A rule with neither says that the print equals that of the good part, digits too.
     """
 
     id: DefectId
@@ -155,7 +167,25 @@ class Rule(_Entry):
     text: Sentence
     minimum: Annotated[int, Field(ge=0)] | None = None
     maximum: Annotated[int, Field(ge=0)] | None = None
+    pattern: str | None = None
+    varies: bool = False
     defect: DefectId | None = None
+
+    @property
+    def regex(self) -> re.Pattern[str] | None:
+        """The pattern of printed text, compiled."""
+        return compiled(self.pattern) if self.pattern is not None else None
+
+    @model_validator(mode="after")
+    def _text_fits_the_kind(self) -> Self:
+        if self.kind != "text" and (self.pattern is not None or self.varies):
+            raise ValueError(f"rule {self.id!r} is not of text, and has a pattern or varies")
+        if self.pattern is not None:
+            try:
+                compiled(self.pattern)
+            except ValueError as error:
+                raise ValueError(f"rule {self.id!r}: {error}") from error
+        return self
 
     @model_validator(mode="after")
     def _bounds_fit_the_kind(self) -> Self:
@@ -207,6 +237,10 @@ class ProductDocument(_Entry):
                 raise ValueError(f"rule {rule.id!r} names defect {rule.defect!r}, which is not described")
         return self
 
+    def rule_passage(self, rule: Rule) -> str:
+        """Id of the passage that states a rule of the layout."""
+        return f"{self.id}/{_rule_key(rule)}"
+
     def passages(self, file: str, library: Library = "shipped") -> Iterator[PassageText]:
         """Every fact as a passage, in the order of the document.
 
@@ -226,7 +260,7 @@ class ProductDocument(_Entry):
             yield passage("variation", f"variation-{i}", "allowed variation", text)
         for rule in self.layout:
             place = f"layout > {rule.component.lower()}"
-            yield passage("layout", f"layout-{rule.id}", place, rule.text, kind=rule.kind)
+            yield passage("layout", _rule_key(rule), place, rule.text, kind=rule.kind)
         for i, text in enumerate(self.imaging, 1):
             yield passage("imaging", f"imaging-{i}", "imaging advice", text)
         for defect in self.defects:
@@ -290,3 +324,7 @@ class ProductDocument(_Entry):
 def name_key(name: str) -> str:
     """What is compared when names are: case, spaces, underscores, hyphens and the rest do not count."""
     return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _rule_key(rule: Rule) -> str:
+    return f"layout-{rule.id}"

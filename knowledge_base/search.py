@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -19,7 +19,7 @@ from knowledge_base.embeddings import EmbeddingModel
 from knowledge_base.filters import Filter
 from knowledge_base.load import DocumentFile, Documents
 from knowledge_base.recognition import Names
-from knowledge_base.schema import LIBRARIES, SECTIONS, Defect, Library, PassageText, Section, name_key
+from knowledge_base.schema import LIBRARIES, SECTIONS, Defect, Library, PassageText, Rule, Section, name_key
 from knowledge_base.sources import IndexReport, Progress, sources_of
 from knowledge_base.store import KnowledgeStore
 from knowledge_base.tokens import within_budget
@@ -81,6 +81,13 @@ class Product:
     defects: tuple[str, ...]
 
 
+class KnownRule(NamedTuple):
+    """A rule of a product's layout, and the id of the passage that states it."""
+
+    rule: Rule
+    passage: str
+
+
 @dataclass(frozen=True)
 class KnownDefect:
     """A defect of a product as its document describes it, with the passages that say so.
@@ -127,6 +134,11 @@ class KnowledgeBase:
     def product_named(self, name: str) -> str | None:
         """Id of the product that a name or a synonym means; see `recognition.Names`."""
         return self._names.product(name)
+
+    def names_of(self, product: str) -> tuple[str, ...]:
+        """What a product is called: its name, then its synonyms; the words given if no document knows it."""
+        file = self._documents.file_of(self.product_named(product) or product)
+        return (file.document.name, *file.document.synonyms) if file else (product,)
 
     def products_in(self, text: str) -> frozenset[str]:
         """Ids of the products that a sentence names somewhere; a hint only, see `recognition.Names`."""
@@ -264,6 +276,14 @@ class KnowledgeBase:
             for file in self._files_about(product)
             for defect in file.document.defects
         ]
+
+    def rules(self, product: str | None) -> tuple[KnownRule, ...]:
+        """Rules of a product's layout and print, in the order of its document; none if it is not known."""
+        file = self._documents.file_of(self.product_named(product) or product) if product else None
+        if file is None:
+            return ()
+        document = file.document
+        return tuple(KnownRule(rule, document.rule_passage(rule)) for rule in document.layout)
 
     def passages_of(
         self, product: str, defect: str, sections: Collection[Section] | None = None

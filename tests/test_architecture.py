@@ -33,7 +33,16 @@ def _modules_after(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["inspect", "--help"], ["doctor", "--help"], ["serve", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["inspect", "--help"],
+        ["doctor", "--help"],
+        ["serve", "--help"],
+        ["eval", "--help"],
+        ["eval", "mmad", "--help"],
+        ["eval", "detect", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments):
     code = f"from agent.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass"

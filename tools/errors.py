@@ -10,6 +10,13 @@
     ├── ExpertError                 expert           a measurement cannot be made
     │   ├── ExpertUnavailable       expert_unavailable   weights or a package are missing
     │   └── ViewMismatch            view_mismatch        query and reference do not show the same view
+    ├── TranscriptUnreadable        transcript       what a model saw and said is not on record here
+    ├── DialogueBroken              dialogue         a scripted model is asked what its script does not say
+    ├── PrintReaderUnavailable      print_reader_unavailable   the reader of print cannot be loaded
+    ├── LearningError               learning         data cannot be learnt from, or learning broke off
+    ├── SimulationError             simulation       a defect cannot be drawn into a picture
+    │   ├── SimulationImpossible    simulation_impossible  the kind or the picture does not allow it
+    │   └── NothingVisible          nothing_visible        it was tried, and nothing of it could be seen
     └── VlmError                    vlm              the model did not give a usable answer
         ├── VlmUnreachable          vlm_unreachable      no connection              (retryable)
         ├── VlmTimeout              vlm_timeout          no answer in time          (retryable)
@@ -18,6 +25,7 @@
         ├── VlmRefused              vlm_refused          the model declined
         ├── VlmTruncated            vlm_truncated        finish_reason is "length"
         └── VlmInvalid              vlm_invalid          reply breaks its schema    (retryable)
+            └── VlmEmpty            vlm_invalid          reply holds no text        (retryable)
 
 Each message is one line that says what is wrong and what to do about it.
 """
@@ -70,6 +78,18 @@ class ArtifactError(ToolError):
     kind = "artifact"
 
 
+class TranscriptUnreadable(ToolError):
+    """The record of what a model was shown and said is missing, or is none."""
+
+    kind = "transcript"
+
+
+class DialogueBroken(ToolError):
+    """A dialogue cannot be read, is over, or expects another question."""
+
+    kind = "dialogue"
+
+
 class ExpertError(ToolError):
     """A measurement cannot be made."""
 
@@ -86,6 +106,36 @@ class ViewMismatch(ExpertError):
     """Query and reference do not show the same view, so that they cannot be compared place by place."""
 
     kind = "view_mismatch"
+
+
+class PrintReaderUnavailable(ToolError):
+    """Printed text cannot be read here: the reader's package or weights are missing."""
+
+    kind = "print_reader_unavailable"
+
+
+class SimulationError(ToolError):
+    """A defect cannot be drawn into a picture."""
+
+    kind = "simulation"
+
+
+class SimulationImpossible(SimulationError):
+    """The picture does not allow this kind of defect, however often it is tried."""
+
+    kind = "simulation_impossible"
+
+
+class NothingVisible(SimulationError):
+    """A defect was drawn several times, and nothing of it could be seen."""
+
+    kind = "nothing_visible"
+
+
+class LearningError(ToolError):
+    """What is to be learnt from cannot be used, or learning came to nothing."""
+
+    kind = "learning"
 
 
 class VlmError(ToolError):
@@ -128,9 +178,13 @@ class VlmRefused(VlmError):
 
 
 class VlmTruncated(VlmError):
-    """The reply hit its token limit before it was complete; the same request would hit it again."""
+    """The reply hit its token limit before it was complete; the same request would hit it again.
+
+    `text` is what had come by then, for callers to whom a part is of use.
+    """
 
     kind = "vlm_truncated"
+    text: str = ""
 
 
 class VlmInvalid(VlmError):
@@ -138,3 +192,7 @@ class VlmInvalid(VlmError):
 
     kind = "vlm_invalid"
     retryable = True
+
+
+class VlmEmpty(VlmInvalid):
+    """The reply holds no text."""

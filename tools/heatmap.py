@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from tools.lettering import STRIP_COLOUR, tag
-from tools.types import Calibration, MapValues, Pixels
+from tools.types import Calibration, ExpertReading, MapValues, Pixels
 
 _COLD_TO_HOT = np.array(
     [(106, 0, 168), (177, 42, 144), (225, 100, 98), (252, 166, 54), (240, 249, 33)], dtype=np.float64
@@ -30,6 +30,12 @@ def heat_limits(calibration: Calibration) -> tuple[float, float]:
     """
     reach = max(calibration.anomalous_from - calibration.centre, calibration.spread)
     return calibration.uncertain_from, calibration.anomalous_from + reach
+
+
+def map_calibration(reading: ExpertReading) -> Calibration:
+    """The limits in whose unit a map is: those of the strangest place, whatever aspect decides."""
+    local = next((aspect for aspect in reading.aspects if aspect.name == "local"), None)
+    return local.calibration if local else reading.calibration
 
 
 def heat(pixels: Pixels, map_values: MapValues, limits: tuple[float, float]) -> Pixels:

@@ -63,6 +63,19 @@ class Mask:
         """Whether no pixel counts."""
         return not self.inside.any()
 
+    @cached_property
+    def boxes(self) -> tuple[Box, ...]:
+        """Of each connected piece, the largest first."""
+        inside = self.inside.astype(np.uint8)
+        left, top, wide, high = cv2.boundingRect(inside)
+        window = inside[top : top + high, left : left + wide]
+        _, _, stats, _ = cv2.connectedComponentsWithStats(window, connectivity=8)
+        pieces = sorted(stats[1:].tolist(), key=lambda piece: -piece[4])
+        return tuple(
+            Box(x0=left + x, y0=top + y, x1=left + x + wide, y1=top + y + high)
+            for x, y, wide, high, _ in pieces
+        )
+
     def sized(self, height: int, width: int) -> Inside:
         """The mask stretched to an image of this size: shape (height, width), bool.
 

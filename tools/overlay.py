@@ -42,6 +42,7 @@ def draw(
     threshold: float | None = None,
     legend: str | None = None,
     limit: int | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> Pixels:
     """Mark regions, or the anomaly map, on a copy of the picture.
 
@@ -59,6 +60,7 @@ def draw(
         threshold: the score to mark on a heatmap's scale.
         legend: words for a strip below the picture.
         limit: draw no more than this many regions.
+        numbers: what the regions are numbered, one each; from 1 if left out.
 
     Returns:
         RGB; as large as `pixels`, plus a strip below for a legend and for a heatmap's scale, plus a margin to
@@ -73,6 +75,7 @@ def draw(
         if region.box.x1 > width or region.box.y1 > height:
             raise ValueError(f"region {number} {region.box.xyxy} lies outside {width}x{height} pixels")
     shown = list(regions)[:limit]
+    named = list(numbers or range(1, len(regions) + 1))[:limit]
     colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(shown))]
     strip_width = max(width, _NARROWEST_STRIP_PX)
     letters_px = max(12, min(round(strip_width / 52), round(_extent(pixels) / 34)))
@@ -95,7 +98,7 @@ def draw(
         for region, colour in zip(shown, colours, strict=True):
             _outline(canvas, region, colour, as_box=notation == "bbox")
         if min(height, width) >= _SMALLEST_NUMBERED_PX:
-            _number(canvas, [region.box for region in shown], colours)
+            _number(canvas, [region.box for region in shown], named, colours)
     if legend:
         strips.append(text_strip(legend, strip_width, letters_px))
     return _with_strips(canvas, strips, strip_width) if strips else canvas
@@ -159,13 +162,13 @@ def _dimmed_outside(pixels: Pixels, mask: _Mask) -> Pixels:
     return np.where(mask[..., None] > 0, pixels, dimmed)
 
 
-def _number(canvas: Pixels, boxes: Sequence[Box], colours: Sequence[_Colour]) -> None:
-    """Put 1..n beside the boxes: off every region and every other number where there is room."""
+def _number(canvas: Pixels, boxes: Sequence[Box], numbers: Sequence[int], colours: Sequence[_Colour]) -> None:
+    """Put the numbers beside the boxes: off every region and every other number where there is room."""
     height, width = canvas.shape[:2]
     off = 1 + sum(_line_px(canvas))
     letters_px = max(14, round(_extent(canvas) / 36))
     taken: list[tuple[int, int, int, int]] = []
-    for number, (box, colour) in enumerate(zip(boxes, colours, strict=True), start=1):
+    for box, number, colour in zip(boxes, numbers, colours, strict=True):
         plate = tag(str(number), letters_px, colour)
         tall, wide = plate.shape[:2]
         above, below, before, after = box.y0 - off - tall, box.y1 + off, box.x0 - off - wide, box.x1 + off

@@ -110,6 +110,13 @@ class Box(Value):
         return ((self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2)
 
 
+class TypeChance(Value):
+    """A type that a defect may be of, as types that were learnt have it."""
+
+    type: str = Field(min_length=1)
+    probability: UnitFloat
+
+
 class Region(Value):
     """A connected place that an expert found suspicious.
 
@@ -118,7 +125,8 @@ class Region(Value):
     None where the expert has no aligned reference, as are `polarity` and `change`. `elongation` is long side
     over short side of the smallest rotated rectangle (1 is as round as it gets), `orientation_deg` the angle
     of its long side against the x axis, 0..180 towards y (downwards); None for what is round. `mean` is the
-    mean raw score inside.
+    mean raw score inside. `types` are those that it may be of if it is a defect, the likeliest first, which
+    sum to 1; none where the expert tells no types apart.
     """
 
     box: Box
@@ -134,6 +142,7 @@ class Region(Value):
     grey_difference: FiniteFloat | None = None
     polarity: Polarity | None = None
     change: Change | None = None
+    types: tuple[TypeChance, ...] = ()
 
 
 class UserLimits(Value):
@@ -260,10 +269,12 @@ class Measurement:
 
     `map_values` lies in the frame of the query. `aligned_reference` is the reference warped into the frame
     of the query (same height and width), None where the expert does not align. `reference_index` says beside
-    which of the good images that it was fitted on the query is best shown.
+    which of the good images that it was fitted on the query is best shown. `kept` says that it was made by an
+    earlier run and taken from a shelf.
     """
 
     reading: ExpertReading
     map_values: MapValues
     aligned_reference: Pixels | None = None
     reference_index: int = 0
+    kept: bool = False

@@ -70,7 +70,7 @@ FORMATS = ("text", "json", "markdown", "html")
     help="What to print: text, or JSON Lines for many images.",
 )
 @click.option(
-    "--reasoner", type=click.Choice(["auto", "vlm", "evidence"]), help="Who judges. [env: AGENT_REASONER]"
+    "--reasoner", metavar="auto|vlm|evidence|anomalygpt:PATH", help="Who judges. [env: AGENT_REASONER]"
 )
 @click.option("--planner", type=click.Choice(["policy", "model"]), help="Who plans. [env: AGENT_PLANNER]")
 @click.option(
@@ -94,6 +94,40 @@ FORMATS = ("text", "json", "markdown", "html")
 @click.option("--no-knowledge", is_flag=True, help="Look nothing up.")
 @click.option("--no-cot", is_flag=True, help="No chain of thought before the model's verdict.")
 @click.option("--max-looks", type=int, help="Closer looks at most. [env: AGENT_MAX_LOOKS]")
+@click.option(
+    "--votes",
+    type=int,
+    help="How often the model is asked for its verdict, each time in other words. [env: AGENT_VOTES]",
+)
+@click.option(
+    "--abstain-below",
+    type=float,
+    metavar="P",
+    help="Confidence under which a verdict becomes review. [env: AGENT_ABSTAIN_BELOW]",
+)
+@click.option(
+    "--read-text",
+    type=click.Choice(["auto", "on", "off"]),
+    help="Whether print is read and compared; auto: where the product's document has a rule of it. "
+    "[env: AGENT_READ_TEXT]",
+)
+@click.option("--no-layout", is_flag=True, help="Do not compare count and place of components.")
+@click.option(
+    "--mm-per-px",
+    type=float,
+    metavar="MM",
+    help="Scale of the image, for sizes in mm. [env: AGENT_MM_PER_PX]",
+)
+@click.option(
+    "--language",
+    type=click.Choice(["en", "zh"]),
+    help="Language of prompts and report. [env: AGENT_LANGUAGE]",
+)
+@click.option(
+    "--ask",
+    is_flag=True,
+    help="Ask a person where the agent is unsure: confirm, correct a box, or name the defect.",
+)
 @click.option("--jobs", type=int, help="Images at a time. [env: AGENT_JOBS]")
 @click.option("--exit-code", is_flag=True, help="End with 10 if anomalous, 11 if a person must look.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no hints on stderr.")
@@ -119,6 +153,7 @@ def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
         out=given["out"],
         form=given["form"],
         quiet=given["quiet"],
+        ask=given["ask"],
     )
     explicit = {
         "vlm_url": given["vlm_url"],
@@ -134,6 +169,12 @@ def inspect(**given: Any) -> int:  # noqa: ANN401 - click's
         "knowledge": False if given["no_knowledge"] else None,
         "cot": False if given["no_cot"] else None,
         "max_looks": given["max_looks"],
+        "votes": given["votes"],
+        "abstain_below": given["abstain_below"],
+        "read_text": given["read_text"],
+        "layout": False if given["no_layout"] else None,
+        "mm_per_px": given["mm_per_px"],
+        "language": given["language"],
         "jobs": given["jobs"],
     }
     verdicts = inspect_images(job, explicit, given["config"])

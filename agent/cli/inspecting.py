@@ -17,14 +17,15 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from agent.api import BoxXyxy, Inspection, Inspector, Setup
+from agent.cli.asking import Asking
 from agent.cli.progress import progress_bar
 from agent.errors import UsageError
+from agent.keeping import keep_inspection
 from agent.render import Format, render
 from agent.render.console import stream_style
 from agent.render.json_ import render_json
 from agent.settings import Settings
 from graphs.report import DefectReport, Fault, Verdict
-from tools.atomic import write_atomically
 from tools.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -42,6 +43,7 @@ class Job:
     out: Path | None
     form: Format | None
     quiet: bool
+    ask: bool
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,12 @@ def read_roi(text: str | None) -> BoxXyxy | Path | None:
 
 def _inspect_one(inspector: Inspector, job: Job, image: Path) -> Verdict:
     with (
-        _status(job.quiet) as show,
-        inspector.inspection(image, job.templates, progress=show, **job.setup) as inspection,
+        _status(job.quiet or job.ask) as show,
+        inspector.inspection(
+            image, job.templates, progress=show, ask=Asking() if job.ask else None, **job.setup
+        ) as inspection,
     ):
-        report = _keep(inspection, job.out / image.stem) if job.out else inspection.report
+        report = keep_inspection(inspection, job.out / image.stem) if job.out else inspection.report
         printed = _printed(report, inspection, job)
     click.echo(printed)
     if job.out:
@@ -141,21 +145,22 @@ def _inspect_many(inspector: Inspector, job: Job, images: Sequence[Path]) -> lis
     """Reports in the order of the images, as JSON Lines or one after another; bad images become rows."""
     names = folder_names(images)
     verdicts: list[Verdict] = []
+    ask = Asking() if job.ask else None
 
     def work(image: Path) -> tuple[DefectReport, str] | Failure:
         folder = job.out / names[image] if job.out else None
         try:
             if folder and (earlier := _earlier(inspector, job, image, folder)):
                 return earlier, _line(earlier, job)
-            with inspector.inspection(image, job.templates, **job.setup) as inspection:
-                report = _keep(inspection, folder) if folder else inspection.report
+            with inspector.inspection(image, job.templates, ask=ask, **job.setup) as inspection:
+                report = keep_inspection(inspection, folder) if folder else inspection.report
                 return report, _line(report, job)
         except ImageError as error:
             return Failure(image, Fault(step="intake", kind=error.kind, message=str(error)))
 
     _check_templates(inspector, job)
     with (
-        progress_bar("inspecting", len(images), quiet=job.quiet) as advance,
+        progress_bar("inspecting", len(images), quiet=job.quiet or job.ask) as advance,
         ThreadPoolExecutor(inspector.settings.jobs) as pool,
     ):
         try:
@@ -202,16 +207,8 @@ def _earlier(inspector: Inspector, job: Job, image: Path, folder: Path) -> Defec
         report = DefectReport.model_validate_json(file.read_bytes())
     except ValidationError:
         return None  # of another version, or somebody else's file: inspect again and replace it
-    wanted = inspector.inspection_id(image, job.templates, **job.setup)
+    wanted = inspector.inspection_id(image, job.templates, asks=job.ask, **job.setup)
     return report if report.inspection_id == wanted else None
-
-
-def _keep(inspection: Inspection, folder: Path) -> DefectReport:
-    """Write the pictures, the page and the report, the report last."""
-    report = inspection.save(folder)
-    write_atomically(folder / "report.html", render(report, "html", pictures=inspection.pictures()).encode())
-    write_atomically(folder / "report.json", (render(report, "json") + "\n").encode())
-    return report
 
 
 def _printed(report: DefectReport, inspection: Inspection, job: Job) -> str:

@@ -17,11 +17,11 @@ from agent.cli.json_output import print_json
 from agent.cli.tables import Cell, print_table
 from agent.errors import UsageError
 from agent.knowledge import Desk
-from agent.render.wording import plain
 from agent.settings import Settings
 from knowledge_base.schema import LIBRARIES, Library, Section
 from knowledge_base.search import NEAR_ORACLE, Mode, Passage
 from knowledge_base.sources import IndexReport, Progress
+from tools.plain_text import plain
 
 INDEXING = "indexing"
 

@@ -1,25 +1,33 @@
-"""The command group. Commands load when they are called, so that `--help` imports nothing heavy."""
+"""The command line: every command by name, and errors as one line with an exit status."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 import click
 
-from agent.errors import EXIT_INTERRUPTED, EXIT_USAGE, AgentError
+from agent.cli.lazy import LazyGroup
+from agent.errors import EXIT_INTERRUPTED, EXIT_SERVICE, EXIT_USAGE, AgentError
 
 
-class LazyGroup(click.Group):
-    """Knows its commands by name, place and help, and imports one only to run it."""
+class Commands(LazyGroup):
+    """Every command of `agent`."""
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
         "inspect": ("agent.cli.inspect:inspect", "Inspect images and report defects."),
+        "chat": ("agent.cli.chat:chat", "Talk about an inspection: why, and what if one thing changes."),
+        "explain": ("agent.cli.explain:explain", "Show how a report came about: what a model saw and said."),
         "export": ("agent.cli.export:export", "Write kept reports as COCO, Label Studio, labelme or masks."),
         "templates": ("agent.cli.templates:templates", "Keep good images on record for a product."),
         "kb": ("agent.cli.kb:kb", "Add to what the agent knows, and look things up."),
+        "feedback": ("agent.cli.feedback:feedback", "List what people said of verdicts."),
+        "eval": (
+            "agent.cli.eval:evaluate",
+            "Measure how well the agent does, on MMAD and on data of your own.",
+        ),
+        "simulate": ("agent.cli.simulate:simulate", "Draw defects into good pictures, with masks."),
         "train": ("agent.cli.train:train", "Tune what measures, on pictures of parts of your own."),
         "serve": ("agent.cli.serve:serve", "Start vLLM with the flags that suit this product."),
         "doctor": ("agent.cli.doctor:doctor", "Show what works here, what is missing, and what brings it."),
@@ -27,25 +35,8 @@ class LazyGroup(click.Group):
         "schema": ("agent.cli.about:schema", "Print the JSON schema of the report."),
     }
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Commands in the order in which a newcomer meets them."""
-        return list(self.places)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        if cmd_name not in self.places:
-            return None
-        module, attribute = self.places[cmd_name][0].split(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self.places.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("inspection-agent"), prog_name="agent")
 def cli() -> None:
     """Inspect industrial parts: plan, measure, retrieve, reason, report."""
@@ -80,10 +71,13 @@ def _expected(error: Exception) -> int | None:
     """Exit status of an error that was raised on purpose; None for a bug."""
     if isinstance(error, AgentError):
         return error.exit_status
+    from evals.errors import EvalError, RunIncomplete
     from knowledge_base.errors import KnowledgeError
     from tools.errors import ToolError
 
-    return EXIT_USAGE if isinstance(error, ToolError | KnowledgeError) else None
+    if isinstance(error, RunIncomplete):
+        return EXIT_SERVICE
+    return EXIT_USAGE if isinstance(error, ToolError | KnowledgeError | EvalError) else None
 
 
 def _say(message: str) -> None:

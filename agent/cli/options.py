@@ -15,6 +15,20 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON on stdo
 quietly = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 
 
+mmad_folder = click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with mmad.json and the images.",
+)
+in_run = click.option(
+    "--run",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run; the same command goes on with it.",
+)
+
+
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """A command with options before those that it has, listed in this order in its help."""
     for option in reversed(options):

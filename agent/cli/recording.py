@@ -9,18 +9,20 @@ from typing import Any
 
 import click
 
+from agent import trials
 from agent.cli.inspecting import find_images
 from agent.cli.json_output import print_json
 from agent.cli.progress import progress_bar
 from agent.cli.tables import print_table
 from agent.profiles import Addition, Left
-from agent.render.wording import plain
 from agent.settings import Settings
-from agent.wiring import open_backbone, open_bench, open_images, open_profiles
+from agent.wiring import open_backbone, open_bench, open_images, open_profiles, open_trials
 from graphs.inspection.plan import PREFERRED_EXPERTS
 from knowledge_base.templates import Recognition, TemplateChoice
 from tools.errors import ToolError
 from tools.experts.bench import ExpertBench
+from tools.experts.trial import FOLDS
+from tools.plain_text import plain
 
 SIZES_SHOWN = 2
 
@@ -46,7 +48,7 @@ def add_to_record(
     if not json_:
         click.echo(_counted(addition))
     bench = open_bench(settings, images, open_backbone(settings))
-    able = [o.name for o in bench.offers() if o.name in PREFERRED_EXPERTS and o.obstacle is None]
+    able = _able(bench)
     learnt = len(addition.known) + len(addition.fresh)
     if learnt < addition.before + addition.added and not json_:
         click.echo(f"  experts learn from the first {learnt:,} of them")
@@ -59,6 +61,37 @@ def add_to_record(
             advance()
     if json_:
         print_json({**_as_json(addition), "learnt": learnt, "experts": experts})
+
+
+def try_on_record(settings: Settings, product: str, *, quiet: bool, json_: bool) -> None:
+    """Print how well experts do on a product, and keep it for later inspections.
+
+    Raises:
+        UsageError: the product is not on record, or has too few good images.
+        KnowledgeError: the library of good images is damaged.
+    """
+    images = open_images(settings)
+    bench = open_bench(settings, images, open_backbone(settings))
+    able = _able(bench)
+    with progress_bar("trying experts", FOLDS * len(able), quiet=quiet or json_) as advance:
+        made, failed = trials.try_on_record(
+            open_profiles(settings, images), open_trials(settings), bench, product, able, advance=advance
+        )
+    if json_:
+        rows = [{**trial.model_dump(), "weakness": trial.weakness} for trial in made]
+        print_json({"product": product, "trials": rows, "failed": failed})
+        return
+    for trial in made:
+        click.echo(f"{trial.expert:<12} {trial.told}")
+        if trial.weakness:
+            click.echo(f"{'':<12} weak on this product: {trial.weakness}")
+    for name, why in failed.items():
+        click.echo(f"{name:<12} cannot be tried: {plain(why)}")
+
+
+def _able(bench: ExpertBench) -> list[str]:
+    """Experts that learn from good images and can run here, in order of preference."""
+    return [o.name for o in bench.offers() if o.name in PREFERRED_EXPERTS and o.obstacle is None]
 
 
 def list_record(settings: Settings, *, json_: bool) -> None:

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Protocol
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from agent.render.console import laid_out, stream_style
-from agent.render.wording import plain
+from tools.plain_text import plain
 
 _ANY_WIDTH = 10_000
 
 Cell = str | int
+
+
+class Titled(Protocol):
+    """A table with a title."""
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Headings."""
+
+    @property
+    def rows(self) -> Sequence[Sequence[Cell]]:
+        """Cells."""
+
+
+def print_titled(table: Titled) -> None:
+    """Print a table on stdout under its title."""
+    click.echo(f"\n{table.title}")
+    print_table(table.columns, table.rows)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

@@ -56,6 +56,22 @@ def add(
     add_to_record(settings, sources, product, anyway=anyway, quiet=quiet, json_=json_)
 
 
+@templates.command(no_args_is_help=True)
+@click.option("--product", required=True, metavar="NAME", help="The product on record.")
+@quietly
+@library_options
+def trial(product: str, quiet: bool, json_: bool, config: Path | None, **explicit: Any) -> None:  # noqa: ANN401
+    """Find out how well each expert does on a product, on its good images alone.
+
+    Some good images are held out and read as they are and with a planted flaw. An expert that turns out weak
+    is doubted in later inspections of the product, or left out (setting weak_experts).
+    """
+    from agent.cli.recording import try_on_record
+    from agent.settings import Settings
+
+    try_on_record(Settings.resolve(explicit, config=config), product, quiet=quiet, json_=json_)
+
+
 @templates.command("list")
 @library_options
 def list_(json_: bool, config: Path | None, **explicit: Any) -> None:  # noqa: ANN401

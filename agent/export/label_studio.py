@@ -7,8 +7,8 @@ from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
 from agent.export.shapes import Shape, shapes
-from agent.render.wording import plain
 from graphs.report import DefectReport
+from tools.plain_text import plain
 
 _VERDICTS: Final = ("normal", "anomalous", "review")
 

@@ -15,19 +15,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from agent.render.wording import (
-    SUPPORT,
-    VERDICT,
-    cause_sentence,
-    duration,
-    headline,
-    number,
-    percent,
-    place,
-    plain,
-    reasoner_sentence,
-)
+from agent.render.wording import Wording, duration, number
 from graphs.report import Defect, DefectReport, Severity, Verdict
+from tools.plain_text import plain
 from tools.types import Zone
 
 NARROWEST = 40
@@ -94,28 +84,34 @@ def laid_out(parts: Iterable[RenderableType], *, color: bool, width: int) -> str
 
 
 def _parts(report: DefectReport) -> Iterator[RenderableType]:
-    yield _banner(report)
-    yield _facts(report)
+    words = Wording(report.language)
+    say = words.say
+    yield _banner(report, words)
+    yield _facts(report, words)
     if report.faults:
-        yield from _section(
-            "Faults: the inspection went on without what failed here", _faults(report), "bold red"
-        )
-    yield from _section("Summary", Text(plain(report.summary)))
+        yield from _section(say("faults"), _faults(report, words), "bold red")
+    yield from _section(say("summary"), Text(plain(report.summary)))
     if report.defects:
-        yield from _section("Defects", _defects(report))
+        yield from _section(say("defects"), _defects(report, words))
     if report.readings:
-        yield from _section("Measured", _readings(report))
+        yield from _section(say("measured"), _readings(report, words))
+    for title, lines in words.checks(report):
+        yield from _section(title, Group(*map(Text, lines)))
+    if looks := words.looks(report):
+        yield from _section(say("looks"), Group(*map(Text, looks)))
+    if person := words.person(report):
+        yield from _section(say("person"), Group(*map(Text, person)))
     if report.knowledge_note:
-        yield from _section("Knowledge", Text(plain(report.knowledge_note)))
+        yield from _section(say("knowledge"), Text(plain(report.knowledge_note)))
     if report.recommendations:
-        yield from _section("What to do", _recommendations(report))
+        yield from _section(say("advice"), _recommendations(report, words))
     if report.plan:
-        yield from _section("Plan", _plan(report))
+        yield from _section(say("plan"), _plan(report, words))
     if report.trace:
-        yield from _section("Time", _times(report))
+        yield from _section(say("time"), _times(report))
     if report.artifacts:
         names = ", ".join(f"{plain(name)}: {plain(file)}" for name, file in sorted(report.artifacts.items()))
-        yield from _section("Pictures", Text(names))
+        yield from _section(say("pictures"), Text(names))
 
 
 def _section(title: str, body: RenderableType, style: str = "bold") -> Iterator[RenderableType]:
@@ -124,79 +120,93 @@ def _section(title: str, body: RenderableType, style: str = "bold") -> Iterator[
     yield Padding(body, (0, 0, 0, 2))
 
 
-def _banner(report: DefectReport) -> Panel:
+def _banner(report: DefectReport, words: Wording) -> Panel:
     style = _VERDICT_STYLE[report.verdict]
     verdict = Text.assemble(
-        (VERDICT[report.verdict].upper(), f"bold {style}"),
-        f"  {headline(report)}  ",
-        (f"confidence {percent(report.confidence)}", "dim"),
+        (words.say(f"verdict.{report.verdict}").upper(), f"bold {style}"),
+        f"  {words.headline(report)}  ",
+        (words.say("confidence", percent=words.percent(report.confidence)), "dim"),
     )
-    return Panel(Group(verdict, Text(reasoner_sentence(report))), box=ROUNDED, border_style=style)
+    return Panel(Group(verdict, Text(words.reasoner(report))), box=ROUNDED, border_style=style)
 
 
-def _facts(report: DefectReport) -> Padding:
-    image = report.image
+def _facts(report: DefectReport, words: Wording) -> Padding:
+    image, say = report.image, words.say
     grid = _grid()
-    grid.add_row("image", Text(f"{plain(image.path)} ({image.width_px} x {image.height_px} px)"))
-    grid.add_row("template", Text(plain(report.template.path) if report.template else "none"))
-    grid.add_row("product", Text(plain(report.product) if report.product else "not known"))
+    grid.add_row(say("image"), Text(f"{plain(image.path)} ({image.width_px} x {image.height_px} px)"))
+    grid.add_row(say("template"), Text(plain(report.template.path) if report.template else say("none")))
+    grid.add_row(say("product"), Text(plain(report.product) if report.product else say("not_known")))
+    if report.mm_per_px is not None:
+        grid.add_row(say("scale"), Text(say("scale.value", mm=number(report.mm_per_px))))
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _faults(report: DefectReport) -> Group:
+def _faults(report: DefectReport, words: Wording) -> Group:
     return Group(
         *(
             Text.assemble(
                 (plain(fault.step), "bold"),
                 f" ({plain(fault.kind)}): {plain(fault.message)}",
-                " Trying again may help." if fault.retryable else "",
+                f" {words.say('retry')}" if fault.retryable else "",
             )
             for fault in report.faults
         )
     )
 
 
-def _defects(report: DefectReport) -> Table:
+def _defects(report: DefectReport, words: Wording) -> Table:
+    say = words.say
     table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False, header_style="dim", show_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("defect", ratio=5, overflow="fold")
-    table.add_column("where", ratio=3, overflow="fold")
-    table.add_column("severity", overflow="fold")
-    table.add_column("sure", justify="right", overflow="fold")
+    table.add_column(say("column.defect"), ratio=5, overflow="fold")
+    table.add_column(say("column.where"), ratio=3, overflow="fold")
+    table.add_column(say("column.severity"), overflow="fold")
+    table.add_column(say("column.sure"), justify="right", overflow="fold")
     for count, defect in enumerate(report.defects, start=1):
+        where = "\n".join(filter(None, (words.place(defect), words.extent(defect))))
         table.add_row(
             str(count),
-            _description(defect),
-            Text(place(defect)),
-            Text(defect.severity, style=_SEVERITY_STYLE[defect.severity]),
-            percent(defect.confidence),
+            _description(defect, words),
+            Text(where),
+            Text(say(f"severity.{defect.severity}"), style=_SEVERITY_STYLE[defect.severity]),
+            words.percent(defect.confidence),
         )
     return table
 
 
-def _description(defect: Defect) -> Text:
+def _description(defect: Defect, words: Wording) -> Text:
     return Text.assemble(
         (plain(defect.type), "bold"),
         f"\n{plain(defect.description)}\n",
-        (f"{SUPPORT[defect.support]}", "dim"),
-        *((f"\n{cause_sentence(cause, defect)} ({plain(cause.source)})", "") for cause in defect.causes),
+        (words.say(f"support.{defect.support}"), "dim"),
+        _criterion(defect, words),
+        *((f"\n{words.cause(cause, defect)} ({plain(cause.source)})", "") for cause in defect.causes),
     )
 
 
-def _readings(report: DefectReport) -> Group:
+def _criterion(defect: Defect, words: Wording) -> str:
+    if defect.criterion is None:
+        return ""
+    return f"\n{words.criterion(defect)} ({plain(defect.criterion.source)})"
+
+
+def _readings(report: DefectReport, words: Wording) -> Group:
+    say = words.say
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
-    table.add_column("expert", overflow="fold")
-    table.add_column("score", justify="right", overflow="fold")
-    table.add_column("threshold", justify="right", overflow="fold")
-    table.add_column("zone", overflow="fold")
-    table.add_column("reliability", overflow="fold")
+    table.add_column(say("column.expert"), overflow="fold")
+    table.add_column(say("column.score"), justify="right", overflow="fold")
+    table.add_column(say("column.threshold"), justify="right", overflow="fold")
+    table.add_column(say("column.zone"), overflow="fold")
+    table.add_column(say("column.reliability"), overflow="fold")
     for reading in report.readings:
+        limits = reading.calibration
+        reliability = f"{say(f'reliability.{limits.reliability}')}{say('colon')}"
         table.add_row(
             Text(plain(reading.expert)),
             number(reading.score),
             number(reading.threshold),
-            Text(reading.zone, style=_ZONE_STYLE[reading.zone]),
-            Text(f"{reading.calibration.reliability}: {plain(reading.calibration.reliability_reason)}"),
+            Text(say(f"zone.{reading.zone}"), style=_ZONE_STYLE[reading.zone]),
+            Text(f"{reliability}{plain(words.why_reliable(limits))}"),
         )
     notes = (
         Text(f"{plain(reading.expert)}: {plain(note)}", style="dim")
@@ -206,23 +216,29 @@ def _readings(report: DefectReport) -> Group:
     return Group(table, *notes)
 
 
-def _recommendations(report: DefectReport) -> Table:
+def _recommendations(report: DefectReport, words: Wording) -> Group:
     origin = {passage.id: passage.source for passage in report.knowledge}
-    grid = _grid()
-    for count, advice in enumerate(report.recommendations, start=1):
-        sources = "; ".join(f"{plain(source)} ({plain(origin[source])})" for source in advice.sources)
-        grid.add_row(
-            f"{count}.",
-            Text.assemble(plain(advice.action), f"\n{plain(advice.reason)}", (f"\nSource: {sources}", "dim")),
-        )
-    return grid
+    parts: list[RenderableType] = []
+    for title, recommendations in words.advice(report):
+        if title:
+            parts.append(Text(title, style="italic"))
+        grid = _grid()
+        for count, advice in recommendations:
+            sources = words.say("semicolon").join(
+                f"{plain(source)} ({plain(origin[source])})" for source in advice.sources
+            )
+            named = f"\n{words.say('Source')}{words.say('colon')}{sources}"
+            told = Text.assemble(plain(advice.action), f"\n{plain(advice.reason)}", (named, "dim"))
+            grid.add_row(f"{count}.", told)
+        parts.append(grid)
+    return Group(*parts)
 
 
-def _plan(report: DefectReport) -> Table:
+def _plan(report: DefectReport, words: Wording) -> Table:
     grid = _grid()
     for step in report.plan:
         grid.add_row(
-            Text("taken" if step.taken else "left out", style="green" if step.taken else "dim"),
+            Text(words.say("taken" if step.taken else "left_out"), style="green" if step.taken else "dim"),
             Text(f"{plain(step.step)}: {plain(step.reason)}", style="" if step.taken else "dim"),
         )
     return grid

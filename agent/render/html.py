@@ -13,21 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from agent.render import Picture
-from agent.render.wording import (
-    SUPPORT,
-    VERDICT,
-    cause_sentence,
-    crop_of,
-    duration,
-    headline,
-    number,
-    percent,
-    picture_name,
-    place,
-    plain,
-    reasoner_sentence,
-)
+from agent.render.wording import Wording, crop_of, duration, number
 from graphs.report import DefectReport
+from tools.plain_text import plain
 from tools.types import ExpertReading
 
 _MEDIA_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
@@ -53,10 +41,13 @@ def render_html(report: DefectReport, pictures: Mapping[str, Picture]) -> str:
         OSError: a picture's file cannot be read.
         ValueError: a picture is not PNG, JPEG, GIF or WebP.
     """
-    embedded = {name: _data_uri(name, picture) for name, picture in pictures.items()}
+    embedded = {name: data_uri(name, picture) for name, picture in pictures.items()}
+    words = Wording(report.language)
     slowest = max((entry.seconds for entry in report.trace), default=0.0)
-    return _environment().get_template("report.html.j2").render(
+    return page_environment(Path(__file__).parent).get_template("report.html.j2").render(
         report=report,
+        words=words,
+        say=words.say,
         pictures=embedded,
         crops=[crop_of(defect) for defect in report.defects],
         gauges=[gauge(reading) for reading in report.readings],
@@ -80,7 +71,13 @@ def gauge(reading: ExpertReading) -> Gauge:
     return Gauge(*(100 * (mark - low) / (high - low) for mark in (uncertain, anomalous, score)))
 
 
-def _data_uri(name: str, picture: Picture) -> Markup:
+def data_uri(name: str, picture: Picture) -> Markup:
+    """A picture as an address that holds it.
+
+    Raises:
+        OSError: its file cannot be read.
+        ValueError: it is not PNG, JPEG, GIF or WebP.
+    """
     content = picture.read_bytes() if isinstance(picture, Path) else picture
     media_type = next((kind for magic, kind in _MEDIA_TYPES.items() if content.startswith(magic)), None)
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
@@ -93,28 +90,22 @@ def _data_uri(name: str, picture: Picture) -> Markup:
     return Markup(f"data:{media_type};base64,{base64.b64encode(content).decode()}")  # noqa: S704
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+@lru_cache(maxsize=4)
+def page_environment(folder: Path) -> Environment:
+    """Templates of a folder, for pages in which every value is shown inert."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_inert,
+        finalize=inert,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=duration, number=number, percent=percent, picture_name=picture_name)
-    environment.globals.update(
-        cause_sentence=cause_sentence,
-        headline=headline,
-        place=place,
-        reasoner_sentence=reasoner_sentence,
-        SUPPORT=SUPPORT,
-        VERDICT=VERDICT,
-    )
+    environment.filters.update(duration=duration)
+    environment.globals.update(number=number)
     return environment
 
 
-def _inert(value: object) -> object:
+def inert(value: object) -> object:
     """Every value that the template prints passes here, so that none can be forgotten."""
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from agent.render.wording import (
-    SUPPORT,
-    VERDICT,
-    cause_sentence,
-    crop_of,
-    duration,
-    headline,
-    number,
-    percent,
-    picture_name,
-    place,
-    plain,
-    reasoner_sentence,
-)
+from agent.render.wording import Wording, crop_of, duration, number
 from graphs.report import DefectReport
-
-_MARKUP = re.compile(r"([\\`*_\[\]{}#|~$!<>&])")
-_LINK = re.compile(r"(?<=[A-Za-z])(:)(?=//)|(?<=\bwww)(\.)", re.IGNORECASE)
-_LIST_MARK = re.compile(r"^(?:[-+=]|\d+[.)])")
+from tools.plain_text import escape, paragraph
 
 
 def render_markdown(report: DefectReport, artifacts: Mapping[str, str]) -> str:
@@ -35,72 +18,71 @@ def render_markdown(report: DefectReport, artifacts: Mapping[str, str]) -> str:
         artifacts: name (`query`, `template`, `overlay`, `heatmap`, `crop_1`, ...) to the picture's path
             relative to the Markdown file.
     """
+    words = Wording(report.language)
     parts = [
-        _head(report),
-        _faults(report),
-        _pictures(artifacts),
-        _defects(report, artifacts),
-        _recommendations(report),
-        _readings(report),
-        _knowledge(report),
-        _plan(report),
-        _trace(report),
-        _versions(report),
+        _head(report, words),
+        _faults(report, words),
+        _pictures(artifacts, words),
+        _defects(report, artifacts, words),
+        _recommendations(report, words),
+        _readings(report, words),
+        _checks(report, words),
+        _looks(report, words),
+        _person(report, words),
+        _knowledge(report, words),
+        _plan(report, words),
+        _trace(report, words),
+        _versions(report, words),
     ]
     return "\n\n".join("\n".join(lines) for lines in map(list, parts) if lines) + "\n"
 
 
-def escape(text: str) -> str:
-    """Text that Markdown shows as it is, in a line or a table: no markup, no HTML, no automatic link."""
-    escaped = _MARKUP.sub(r"\\\1", plain(text))
-    return _LINK.sub(lambda match: "\\" + match[0], escaped)
-
-
-def paragraph(text: str) -> str:
-    """Escaped text that may begin a line: neither a list nor an underline comes of it."""
-    return _LIST_MARK.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", escape(text))
-
-
-def _head(report: DefectReport) -> Iterator[str]:
-    yield f"# {VERDICT[report.verdict]}: {headline(report)}"
+def _head(report: DefectReport, words: Wording) -> Iterator[str]:
+    say = words.say
+    yield f"# {say(f'verdict.{report.verdict}')}{say('colon')}{words.headline(report)}"
     yield ""
-    yield f"Confidence {percent(report.confidence)}. {escape(reasoner_sentence(report))}"
+    confidence = say("confidence", percent=words.percent(report.confidence))
+    yield f"{confidence[:1].upper()}{confidence[1:]}. {escape(words.reasoner(report))}"
     yield ""
     yield paragraph(report.summary)
     yield ""
     image = report.image
-    yield f"- Image: {escape(image.path)} ({image.width_px} × {image.height_px} px)"
-    yield f"- Template: {escape(report.template.path) if report.template else 'none'}"
-    yield f"- Product: {escape(report.product) if report.product else 'not known'}"
+    yield f"- {_label('image', words)}{escape(image.path)} ({image.width_px} × {image.height_px} px)"
+    template = escape(report.template.path) if report.template else say("none")
+    yield f"- {_label('template', words)}{template}"
+    yield f"- {_label('product', words)}{escape(report.product) if report.product else say('not_known')}"
+    if report.mm_per_px is not None:
+        yield f"- {_label('scale', words)}{say('scale.value', mm=number(report.mm_per_px))}"
 
 
-def _faults(report: DefectReport) -> Iterator[str]:
+def _faults(report: DefectReport, words: Wording) -> Iterator[str]:
     if not report.faults:
         return
-    yield "## Faults"
+    yield f"## {words.say('faults.title')}"
     yield ""
-    yield "The inspection went on, but without what failed here."
+    yield words.say("faults.went_on")
     yield ""
     for fault in report.faults:
-        again = " Trying again may help." if fault.retryable else ""
+        again = f" {words.say('retry')}" if fault.retryable else ""
         yield f"- **{escape(fault.step)}** ({escape(fault.kind)}): {escape(fault.message)}{again}"
 
 
-def _pictures(artifacts: Mapping[str, str]) -> Iterator[str]:
+def _pictures(artifacts: Mapping[str, str], words: Wording) -> Iterator[str]:
     named = [name for name in ("query", "template", "overlay", "heatmap") if name in artifacts]
     if not named:
         return
-    yield "## Pictures"
+    yield f"## {words.say('pictures')}"
     yield ""
-    yield "| " + " | ".join(picture_name(name) for name in named) + " |"
+    yield "| " + " | ".join(words.picture(name) for name in named) + " |"
     yield "|" + "---|" * len(named)
-    yield "| " + " | ".join(_picture(name, artifacts[name]) for name in named) + " |"
+    yield "| " + " | ".join(_picture(name, artifacts[name], words) for name in named) + " |"
 
 
-def _defects(report: DefectReport, artifacts: Mapping[str, str]) -> Iterator[str]:
+def _defects(report: DefectReport, artifacts: Mapping[str, str], words: Wording) -> Iterator[str]:
     if not report.defects:
         return
-    yield "## Defects"
+    say = words.say
+    yield f"## {say('defects')}"
     cited = _numbers(report)
     for count, defect in enumerate(report.defects, start=1):
         yield ""
@@ -108,30 +90,44 @@ def _defects(report: DefectReport, artifacts: Mapping[str, str]) -> Iterator[str
         yield ""
         yield paragraph(defect.description)
         yield ""
-        yield f"- Where: {place(defect)}"
-        yield f"- Severity: {defect.severity}"
-        yield f"- Confidence: {percent(defect.confidence)}, {SUPPORT[defect.support]}"
+        yield f"- {_label('where', words)}{words.place(defect)}"
+        if extent := words.extent(defect):
+            yield f"- {_label('size', words)}{extent}"
+        yield f"- {_label('severity', words)}{say(f'severity.{defect.severity}')}"
+        if defect.criterion:
+            told = escape(words.criterion(defect))
+            yield f"- {told} ({say('source')}{say('colon')}K{cited[defect.criterion.source]})"
+        support = say(f"support.{defect.support}")
+        sure = words.percent(defect.confidence)
+        yield f"- {_label('certainty', words)}{sure}{say('comma')}{support}"
         if defect.evidence:
-            yield f"- Evidence: {', '.join(escape(item) for item in defect.evidence)}"
+            yield f"- {_label('evidence', words)}{', '.join(escape(item) for item in defect.evidence)}"
         for cause in defect.causes:
-            yield f"- {escape(cause_sentence(cause, defect))} (source: K{cited[cause.source]})"
+            told = escape(words.cause(cause, defect))
+            yield f"- {told} ({say('source')}{say('colon')}K{cited[cause.source]})"
         crop = crop_of(defect)
         if crop is not None and crop in artifacts:
             yield ""
-            yield _picture(crop, artifacts[crop])
+            yield _picture(crop, artifacts[crop], words)
 
 
-def _recommendations(report: DefectReport) -> Iterator[str]:
+def _recommendations(report: DefectReport, words: Wording) -> Iterator[str]:
     if not report.recommendations and not report.knowledge_note:
         return
     cited = _numbers(report)
-    yield "## What to do"
-    yield ""
+    yield f"## {words.say('advice')}"
     if report.knowledge_note:
+        yield ""
         yield paragraph(report.knowledge_note)
-    for count, advice in enumerate(report.recommendations, start=1):
-        sources = ", ".join(f"K{cited[source]}" for source in advice.sources)
-        yield f"{count}. **{escape(advice.action)}** {escape(advice.reason)} (sources: {sources})"
+    for title, recommendations in words.advice(report):
+        yield ""
+        if title:
+            yield f"**{title}**"
+            yield ""
+        for count, advice in recommendations:
+            sources = ", ".join(f"K{cited[source]}" for source in advice.sources)
+            named = f"{words.say('sources')}{words.say('colon')}{sources}"
+            yield f"{count}. **{escape(advice.action)}** {escape(advice.reason)} ({named})"
 
 
 def _numbers(report: DefectReport) -> dict[str, int]:
@@ -139,22 +135,25 @@ def _numbers(report: DefectReport) -> dict[str, int]:
     return {passage.id: count for count, passage in enumerate(report.knowledge, start=1)}
 
 
-def _readings(report: DefectReport) -> Iterator[str]:
+def _readings(report: DefectReport, words: Wording) -> Iterator[str]:
     if not report.readings:
         return
-    yield "## Measured"
+    say = words.say
+    yield f"## {say('measured')}"
     yield ""
-    yield "| Expert | Score | Uncertain from | Anomalous from | Zone | Reliability | Time |"
+    columns = ("expert", "score", "uncertain", "anomalous", "zone", "reliability", "time")
+    yield f"| {' | '.join(_capital(say(f'column.{column}')) for column in columns)} |"
     yield "|---|---:|---:|---:|---|---|---:|"
     for reading in report.readings:
         limits = reading.calibration
+        reliability = say(f"reliability.{limits.reliability}")
         cells = (
             escape(reading.expert),
             number(reading.score),
             number(limits.uncertain_from),
             number(limits.anomalous_from),
-            reading.zone,
-            f"{limits.reliability}: {escape(limits.reliability_reason)}",
+            say(f"zone.{reading.zone}"),
+            f"{reliability}{say('colon')}{escape(words.why_reliable(limits))}",
             duration(reading.seconds),
         )
         yield f"| {' | '.join(cells)} |"
@@ -164,53 +163,92 @@ def _readings(report: DefectReport) -> Iterator[str]:
             yield paragraph(f"{reading.expert}: {note}")
 
 
-def _knowledge(report: DefectReport) -> Iterator[str]:
+def _checks(report: DefectReport, words: Wording) -> Iterator[str]:
+    for count, (title, lines) in enumerate(words.checks(report)):
+        if count:
+            yield ""
+        yield f"## {title}"
+        yield ""
+        for line in lines:
+            yield f"- {escape(line)}"
+
+
+def _looks(report: DefectReport, words: Wording) -> Iterator[str]:
+    if not (looks := words.looks(report)):
+        return
+    yield f"## {words.say('looks')}"
+    yield ""
+    for line in looks:
+        yield f"- {escape(line)}"
+
+
+def _person(report: DefectReport, words: Wording) -> Iterator[str]:
+    if not (lines := words.person(report)):
+        return
+    yield f"## {words.say('person')}"
+    yield ""
+    for line in lines:
+        yield f"- {escape(line)}"
+
+
+def _knowledge(report: DefectReport, words: Wording) -> Iterator[str]:
     if not report.knowledge:
         return
-    yield "## Passages"
+    yield f"## {words.say('passages')}"
     cited = report.cited
     for count, passage in enumerate(report.knowledge, start=1):
         if passage.id in cited:
             yield ""
-            yield f"**K{count}** {escape(passage.id)}, from {escape(passage.source)}:"
+            origin = words.say("passage.from", source=escape(passage.source))
+            yield f"**K{count}** {escape(passage.id)}, {origin}"
             yield ""
             yield f"> {paragraph(passage.text)}"
     if consulted := [escape(passage.id) for passage in report.knowledge if passage.id not in cited]:
         yield ""
-        yield f"Consulted and not cited: {', '.join(consulted)}."
+        yield words.say("consulted", passages=", ".join(consulted))
 
 
-def _plan(report: DefectReport) -> Iterator[str]:
+def _plan(report: DefectReport, words: Wording) -> Iterator[str]:
     if not report.plan:
         return
-    yield "## Plan"
+    yield f"## {words.say('plan')}"
     yield ""
     for step in report.plan:
-        yield f"- {'taken' if step.taken else 'left out'}: **{escape(step.step)}**: {escape(step.reason)}"
+        taken = words.say("taken" if step.taken else "left_out")
+        yield f"- {taken}: **{escape(step.step)}**: {escape(step.reason)}"
 
 
-def _trace(report: DefectReport) -> Iterator[str]:
+def _trace(report: DefectReport, words: Wording) -> Iterator[str]:
     if not report.trace:
         return
-    yield "## Steps"
+    yield f"## {words.say('steps')}"
     yield ""
-    yield "| Step | Time | Detail |"
+    columns = (words.say(f"column.{name}") for name in ("step", "time", "did"))
+    yield f"| {' | '.join(map(_capital, columns))} |"
     yield "|---|---:|---|"
     for entry in report.trace:
         yield f"| {escape(entry.step)} | {duration(entry.seconds)} | {escape(entry.detail)} |"
 
 
-def _versions(report: DefectReport) -> Iterator[str]:
+def _versions(report: DefectReport, words: Wording) -> Iterator[str]:
     versions = (f"{escape(name)} {escape(version)}" for name, version in sorted(report.versions.items()))
     yield "---"
     yield ""
-    yield f"Report schema {report.schema_version}. Image sha256 {report.image.sha256}."
+    yield words.say("schema", version=report.schema_version, sha256=report.image.sha256)
     if report.inspection_id:
-        yield f"Inspection {escape(report.inspection_id)}."
+        yield words.say("inspection", id=escape(report.inspection_id))
     if report.versions:
-        yield f"Versions: {', '.join(versions)}."
+        yield words.say("versions.list", versions=", ".join(versions))
 
 
-def _picture(name: str, path: str) -> str:
+def _label(name: str, words: Wording) -> str:
+    return f"{_capital(words.say(name))}{words.say('colon')}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _picture(name: str, path: str, words: Wording) -> str:
     # Quoted and never rooted: a path can then neither end the link, nor name a scheme or another host.
-    return f"![{picture_name(name)}]({quote(path.lstrip('/'), safe='/')})"
+    return f"![{words.picture(name)}]({quote(path.lstrip('/'), safe='/')})"

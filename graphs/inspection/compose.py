@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from graphs.inspection.state import InspectionState
+from graphs.inspection.state import Advice, InspectionState
 from graphs.inspection.step import Outcome, Visit
-from graphs.report import Cause, Defect, DefectReport, KnowledgePassage
+from graphs.report import Criterion, Defect, DefectReport, KnowledgePassage
 
 
 def compose(visit: Visit) -> Outcome:
@@ -23,7 +23,7 @@ def compose(visit: Visit) -> Outcome:
         confidence=state.decision.confidence,
         reasoner=state.decision.reasoner,
         summary=state.decision.summary,
-        defects=_explained(state.decision.defects, state.advice.causes),
+        defects=_explained(state.decision.defects, state.advice),
         recommendations=state.advice.recommendations,
         readings=tuple(measured.reading for measured in state.measurements.measured),
         knowledge=_knowledge(state),
@@ -32,17 +32,33 @@ def compose(visit: Visit) -> Outcome:
         trace=tuple(state.trace),
         faults=tuple(state.faults),
         versions=visit.tools.versions,
+        layout=state.layout,
+        print=state.printed,
+        looks=tuple(state.looks),
+        spent=state.spent,
+        language=state.request.language,
+        mm_per_px=state.request.mm_per_px,
+        person=state.person,
     )
     return Outcome({"report": report}, f"{report.verdict}, confidence {report.confidence:.2f}")
 
 
-def _explained(defects: tuple[Defect, ...], causes: tuple[tuple[Cause, ...], ...]) -> tuple[Defect, ...]:
-    """The defects with their causes, if any were looked up."""
-    if not causes:
+def _explained(defects: tuple[Defect, ...], advice: Advice) -> tuple[Defect, ...]:
+    """The defects with their causes and criteria, if any were looked up."""
+    if not advice.causes:
         return defects
     return tuple(
-        defect.model_copy(update={"causes": found}) for defect, found in zip(defects, causes, strict=True)
+        defect.model_copy(update={"causes": causes, **_by_criterion(defect, criterion)})
+        for defect, causes, criterion in zip(defects, advice.causes, advice.criteria, strict=True)
     )
+
+
+def _by_criterion(defect: Defect, criterion: Criterion | None) -> dict[str, object]:
+    """The criterion, and the severity that it sets where nobody gave one."""
+    if criterion is None:
+        return {}
+    severity = criterion.severity if defect.severity == "unknown" else defect.severity
+    return {"criterion": criterion, "severity": severity}
 
 
 def _knowledge(state: InspectionState) -> tuple[KnowledgePassage, ...]:

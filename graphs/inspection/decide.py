@@ -8,29 +8,33 @@
     no measurement       normal *      anomalous (vlm_only)    review
     * only beside a reference, since `normal` must be earned; so too where the expert has seen no good part.
 
-The evidence reasoner's judgement follows from the reading, so that its column is the zone itself.
+The evidence reasoner's judgement follows from the reading, so that its column is the zone itself. AnomalyGPT
+judges by a map of its own, so that what it says stands without any zone. A decisive deviation of layout or
+print counts as an anomalous zone that is reliable.
+
+The verdict's confidence is what model and measurement come to together; one that this does not carry, or that
+is less sure than the user wants it, becomes `review`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TypeAlias
 
-from graphs.confidence import expert_confidence
+from graphs.confidence import fused, measured_probability
 from graphs.evidence import EVIDENCE
-from graphs.inspection.judgement import at_odds, fused_judgement
+from graphs.inspection.defects import SAID, Found, Terms, defect_without_place, found_defects, sentence
+from graphs.inspection.judgement import at_odds, fused_judgement, is_own
+from graphs.inspection.learnt_types import NOT_LEARNT, LearntNames, named_by_types
 from graphs.inspection.state import Decision, Intake, Measurements
-from graphs.reasoning import Claim, Judgement, Opinion
-from graphs.report import Defect, Fault, Support, Verdict
-from graphs.words import describe_reading, describe_region, name_form
-from tools.geometry import cell_of_box, iou
-from tools.types import Box, ExpertReading, ImageRef, Region
+from graphs.language.catalog import Language, joined
+from graphs.reasoning import Judgement, Opinion
+from graphs.report import Deviation, Fault, Verdict
+from graphs.words import WORDS, describe_reading, say_cell
+from tools.types import ExpertReading, ImageRef
 
-_Found: TypeAlias = tuple[Defect, tuple[str, ...]]
-"""A defect and the ids of documented defects that it may be."""
-
-MATCH_IOU = 0.1
-"""From this overlap on a claim and a region are the same defect; boxes drawn by models are loose."""
+MOST_NAMED = 3
+"""Defects that the summary begins with; the report lists them all."""
 
 
 def decide(
@@ -42,6 +46,12 @@ def decide(
     faults: Sequence[Fault],
     reference_seen: bool,
     reasoner: str,
+    deviations: Sequence[Deviation] = (),
+    gated: bool = True,
+    abstain_below: float = 0.0,
+    language: Language = "en",
+    mm_per_px: float | None = None,
+    learnt: LearntNames = NOT_LEARNT,
 ) -> Decision:
     """Weigh what is known about one part.
 
@@ -53,38 +63,83 @@ def decide(
         faults: what failed on the way; it is named, never read as "nothing found".
         reference_seen: whether the reasoner could compare with a good part.
         reasoner: name for the report when no opinion was formed.
+        deviations: what the checks of layout and print found.
+        gated: whether marks count only beyond the normal zone.
+        abstain_below: confidence under which a verdict becomes `review`.
+        language: of sentences.
+        mm_per_px: scale, for sizes in mm.
+        learnt: what types learnt from examples say of the marked regions.
     """
     if intake.obstacle is not None:
         return Decision(verdict="review", confidence=1.0, reasoner=reasoner, summary=intake.obstacle)
-    reading = measurements.leading.reading if measurements.leading else None
+    leading = measurements.leading
+    reading = leading.reading if leading else None
     judgement = fused_judgement(opinions)
-    if opinions and opinions[-1].by == EVIDENCE:
-        verdict = _as_verdict(judgement)
-    else:
-        verdict = _verdict(reading, judgement, reference_seen=reference_seen)
-    defects: list[_Found] = []
+    decisive = [deviation for deviation in deviations if deviation.decisive]
+    verdict = verdict_by_table(reading, opinions, judgement, bool(decisive), reference_seen=reference_seen)
+    by_marks = not gated and bool(opinions) and opinions[-1].by == EVIDENCE
+    own = bool(opinions) and is_own(reading, opinions[-1].by)
+    witness = None if own else reading
+    confidence = _confidence(verdict, None if by_marks else witness, opinions, decisive)
+    doubt = ""
+    if verdict != "review" and (confidence < 0.5 or confidence < abstain_below):
+        name = "outweighed" if confidence < 0.5 else "abstained"
+        doubt = _say(language, name, verdict=verdict, confidence=confidence, wanted=abstain_below)
+        verdict, confidence = "review", 0.5
+    found: list[Found] = []
     if verdict != "normal":
-        defects = _defects(image, reading, opinions, claims_count=judgement != "normal")
-    if verdict == "anomalous" and not defects:
-        defects = [(_defect_without_place(reading, opinions), ())]
+        marks = leading.marks(gated=gated) if leading else ()
+        terms = Terms(image, language, mm_per_px)
+        claims_count = judgement != "normal"
+        found = found_defects(reading, marks, opinions, deviations, claims_count=claims_count, terms=terms)
+        found = named_by_types(found, reading.expert if reading else None, learnt, terms)
+    if verdict == "anomalous" and not found:
+        found = [(defect_without_place(reading, opinions, language), ())]
+    told = [
+        _found_told(opinions, found, language),
+        *_opinion_told(reading, opinions, language),
+        *_odds_told(witness, judgement, decisive, language),
+        *(deviation.description for deviation in deviations),
+        doubt,
+        *(sentence(remark, language) for remark in (*intake.remarks, *measurements.remarks)),
+        _faults_told(verdict, faults, language),
+    ]
     return Decision(
         verdict=verdict,
-        confidence=_confidence(verdict, reading, opinions, judgement),
+        confidence=confidence,
         reasoner=opinions[-1].by if opinions else reasoner,
-        summary=_summary(
-            verdict, reading, judgement, opinions, faults, (*intake.remarks, *measurements.remarks)
-        ),
-        defects=tuple(defect for defect, _ in defects),
-        known_as=tuple(known_as for _, known_as in defects),
+        summary=joined(language, told),
+        defects=tuple(defect for defect, _ in found),
+        known_as=tuple(known_as for _, known_as in found),
     )
 
 
-def _as_verdict(judgement: Judgement | None) -> Verdict:
-    return "review" if judgement is None or judgement == "unsure" else judgement
+def verdict_by_table(
+    reading: ExpertReading | None,
+    opinions: Sequence[Opinion],
+    judgement: Judgement | None,
+    deviates: bool,
+    *,
+    reference_seen: bool,
+) -> Verdict:
+    """What the table says, before the verdict's confidence is weighed.
 
-
-def _verdict(reading: ExpertReading | None, judgement: Judgement | None, *, reference_seen: bool) -> Verdict:
-    if judgement is None or at_odds(reading, judgement):
+    Args:
+        reading: what the leading expert measured.
+        opinions: the reasoner's, in order.
+        judgement: what they come to; see `fused_judgement`.
+        deviates: whether a decisive deviation of layout or print was found.
+        reference_seen: whether the reasoner could compare with a good part.
+    """
+    if opinions and opinions[-1].by == EVIDENCE:
+        return "anomalous" if deviates else _as_verdict(judgement)
+    if judgement is None or (deviates and judgement == "normal"):
+        return "review"
+    if deviates:
+        return "anomalous"
+    if is_own(reading, opinions[-1].by):
+        return _as_verdict(judgement)
+    if at_odds(reading, judgement):
         return "review"
     if reading is None:
         return "review" if judgement == "normal" and not reference_seen else _as_verdict(judgement)
@@ -96,133 +151,102 @@ def _verdict(reading: ExpertReading | None, judgement: Judgement | None, *, refe
     return reading.zone if reliable and reading.zone != "uncertain" else "review"
 
 
-def _defects(
-    image: ImageRef, reading: ExpertReading | None, opinions: Sequence[Opinion], *, claims_count: bool
-) -> list[_Found]:
-    """Defects in report order: the expert's regions by rank, then what only the reasoner saw."""
-    unmatched = _latest_claims(opinions) if claims_count else []
-    found: list[_Found] = []
-    if reading is not None:
-        for number, region in enumerate(reading.regions, start=1):
-            claim = next((c for c in unmatched if _speaks_of(c, number, region)), None)
-            if claim is not None:
-                unmatched.remove(claim)
-            found.append(_region_defect(reading, number, claim, opinions))
-    found.extend((_claimed_defect(image, claim), claim.known_as) for claim in unmatched)
-    return found
-
-
-def _latest_claims(opinions: Sequence[Opinion]) -> list[Claim]:
-    """Claims with close looks first, since they describe a region better than the first glance."""
-    looked = [claim for opinion in opinions if opinion.looked_at is not None for claim in opinion.claims]
-    first = [claim for opinion in opinions if opinion.looked_at is None for claim in opinion.claims]
-    return looked + [c for c in first if not any(_same_place(c, seen) for seen in looked)]
-
-
-def _same_place(a: Claim, b: Claim) -> bool:
-    if a.region is not None or b.region is not None:
-        return a.region == b.region
-    return a.box is not None and b.box is not None and iou(a.box, b.box) >= MATCH_IOU
-
-
-def _speaks_of(claim: Claim, number: int, region: Region) -> bool:
-    if claim.region is not None:
-        return claim.region == number
-    if claim.box is None:
-        return False
-    return iou(claim.box, region.box) >= MATCH_IOU or _holds(claim.box, region.box)
-
-
-def _holds(outer: Box, inner: Box) -> bool:
-    x, y = inner.centre
-    return outer.x0 <= x < outer.x1 and outer.y0 <= y < outer.y1
-
-
-def _region_defect(
-    reading: ExpertReading, number: int, claim: Claim | None, opinions: Sequence[Opinion]
-) -> _Found:
-    region = reading.regions[number - 1]
-    by_model = claim is not None and any(o.by != EVIDENCE and claim in o.claims for o in opinions)
-    support: Support = "confirmed" if by_model else "expert_only"
-    defect = Defect(
-        type=claim.type if claim else name_form(region),
-        description=claim.description if claim else _sentence(describe_region(region)),
-        box_xyxy_px=region.box.xyxy,
-        cell=region.cell,
-        area_fraction=region.area_fraction,
-        severity=claim.severity if claim else "unknown",
-        confidence=max(claim.confidence if claim else 0.0, expert_confidence(reading)),
-        support=support,
-        evidence=(f"reading:{reading.expert}", f"region:{reading.expert}:{number}"),
-    )
-    return defect, claim.known_as if claim else ()
-
-
-def _claimed_defect(image: ImageRef, claim: Claim) -> Defect:
-    area = claim.box.area_px / (image.width_px * image.height_px) if claim.box else None
-    return Defect(
-        type=claim.type,
-        description=claim.description,
-        box_xyxy_px=claim.box.xyxy if claim.box else None,
-        cell=cell_of_box(claim.box, image.width_px, image.height_px) if claim.box else None,
-        area_fraction=area,
-        severity=claim.severity,
-        confidence=claim.confidence,
-        support="vlm_only",
-    )
-
-
-def _defect_without_place(reading: ExpertReading | None, opinions: Sequence[Opinion]) -> Defect:
-    opinion = opinions[-1]
-    as_a_whole = reading is not None and reading.zone == "anomalous" and not reading.regions
-    return Defect(
-        type="unusual look of the whole" if as_a_whole else "unlocated anomaly",
-        description=opinion.summary,
-        box_xyxy_px=None,
-        cell=None,
-        area_fraction=None,
-        severity="unknown",
-        confidence=opinion.confidence,
-        support="vlm_only" if opinion.by != EVIDENCE else "expert_only",
-    )
+def _as_verdict(judgement: Judgement | None) -> Verdict:
+    return "review" if judgement is None or judgement == "unsure" else judgement
 
 
 def _confidence(
-    verdict: Verdict, reading: ExpertReading | None, opinions: Sequence[Opinion], judgement: Judgement | None
-) -> float:
-    if verdict == "review":
-        return 0.5
-    agreeing = [o.confidence for o in opinions if o.judgement == judgement == verdict]
-    if reading is not None and reading.zone == verdict:
-        agreeing.append(expert_confidence(reading))
-    return max(agreeing, default=0.5)
-
-
-def _summary(
     verdict: Verdict,
     reading: ExpertReading | None,
-    judgement: Judgement | None,
     opinions: Sequence[Opinion],
-    faults: Sequence[Fault],
-    remarks: Sequence[str],
-) -> str:
-    sentences = [opinions[-1].summary] if opinions else ["No reasoner gave an opinion."]
-    model_spoke = bool(opinions) and opinions[-1].by != EVIDENCE
-    if reading is None and model_spoke:
-        sentences.append("Nothing was measured, so that this rests on the model alone.")
-    elif reading is not None and model_spoke:
-        sentences.append(describe_reading(reading))
+    decisive: Sequence[Deviation],
+) -> float:
+    """How sure the verdict is: the probability of a defect by all witnesses, or its complement.
+
+    Witnesses are the measurement (beside a model only where it is reliable), the model, and deviations.
+    """
+    if verdict == "review":
+        return 0.5
+    model = _seen_probability([opinion for opinion in opinions if opinion.by != EVIDENCE])
+    witnesses = [deviation.confidence for deviation in decisive[:1]]
+    believed = reading is not None and (model is None or reading.calibration.reliability != "low")
+    # A normal zone does not speak against a deviation, which it cannot see, unless a model looked as well.
+    overruled = bool(decisive) and model is None and reading is not None and reading.zone == "normal"
+    if reading is not None and believed and not overruled:
+        witnesses.append(measured_probability(reading))
+    if model is not None:
+        witnesses.append(model)
+    if not witnesses:
+        return 0.5
+    defect = witnesses[0] if len(witnesses) == 1 else fused(*witnesses)
+    return round(defect if verdict == "anomalous" else 1 - defect, 4)
+
+
+def _seen_probability(opinions: Sequence[Opinion]) -> float | None:
+    """Probability of a defect by a model; None where it said nothing or cannot tell.
+
+    Closer looks take the place of the first glance. Each sees one place, and the part is bad if any place is
+    (noisy or).
+    """
+    looks = [opinion for opinion in opinions if opinion.looked_at is not None]
+    told = [p for opinion in (looks or opinions[-1:]) if (p := _probability(opinion)) is not None]
+    return 1 - math.prod(1 - p for p in told) if told else None
+
+
+def _probability(opinion: Opinion) -> float | None:
+    if opinion.anomalous is not None:
+        return opinion.anomalous
+    if opinion.judgement == "unsure":
+        return None
+    return opinion.confidence if opinion.judgement == "anomalous" else 1 - opinion.confidence
+
+
+def _opinion_told(
+    reading: ExpertReading | None, opinions: Sequence[Opinion], language: Language
+) -> list[str]:
+    if not opinions:
+        return [_say(language, "silent")]
+    told = [sentence(opinions[-1].summary, language)]
+    if opinions[-1].by != EVIDENCE:
+        measured = describe_reading(reading, language=language) if reading else _say(language, "model.alone")
+        told.append(sentence(measured, language))
+    return told
+
+
+def _found_told(opinions: Sequence[Opinion], found: Sequence[Found], language: Language) -> str:
+    """What was found, first; a model's own summary says it itself."""
+    if not found or (opinions and opinions[-1].by != EVIDENCE):
+        return ""
+    named = [
+        _say(language, "found.at", type=defect.type, place=say_cell(defect.cell, language=language))
+        if defect.cell
+        else defect.type
+        for defect, _ in found[:MOST_NAMED]
+    ]
+    if len(found) > MOST_NAMED:
+        named.append(_say(language, "found.more", count=len(found) - MOST_NAMED))
+    return sentence(_say(language, "comma").join(named), language)
+
+
+def _odds_told(
+    reading: ExpertReading | None,
+    judgement: Judgement | None,
+    decisive: Sequence[Deviation],
+    language: Language,
+) -> list[str]:
     if reading is not None and at_odds(reading, judgement):
-        sentences.append(
-            f"The model says {judgement}, the measurement says {reading.zone}: a person must decide."
-        )
-    sentences.extend(remarks)
-    if verdict == "review" and faults:
-        sentences.append(f"Faults on the way: {', '.join(sorted({fault.kind for fault in faults}))}.")
-    return " ".join(_sentence(sentence) for sentence in sentences)
+        said = _say(language, f"says.{judgement}")
+        return [_say(language, "odds", judgement=said, zone=WORDS.say(language, f"zone.{reading.zone}"))]
+    if decisive and judgement == "normal" and reading is None:
+        return [_say(language, "odds.deviation")]
+    return []
 
 
-def _sentence(text: str) -> str:
-    text = text.strip()
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."
+def _faults_told(verdict: Verdict, faults: Sequence[Fault], language: Language) -> str:
+    if verdict != "review" or not faults:
+        return ""
+    return _say(language, "faults", kinds=", ".join(sorted({fault.kind for fault in faults})))
+
+
+def _say(language: Language, name: str, **values: object) -> str:
+    return SAID.say(language, name, **values)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphs.report import Cause, Defect, Recommendation
+from graphs.inspection.saying import SAID
+from graphs.language.catalog import Language, joined
+from graphs.report import Cause, Criterion, Defect, Recommendation, Severity
+from graphs.words import say_cell
 from knowledge_base.schema import ACTION_KINDS
 from knowledge_base.search import MINIMUM_SCORE, KnowledgeBase, Passage
 
 MOST_DEFECT_TYPES = 3
 """Kinds of defect that are advised on; a report that recommends everything recommends nothing."""
+
+_SEVERITIES: dict[str, Severity] = {"minor": "minor", "major": "major", "critical": "critical"}
 
 MOST_CAUSES = 3
 """Causes that are named for one defect."""
@@ -39,6 +44,19 @@ def causes(
             yield cause, passage
 
 
+def criterion(
+    knowledge: KnowledgeBase, product: str, known_as: tuple[str, ...]
+) -> tuple[Criterion, Passage] | None:
+    """What the document says of the severity of an identified defect."""
+    if len(known_as) != 1:
+        return None
+    for passage in knowledge.passages_of(product, known_as[0], ["defect"]):
+        if passage.kind in _SEVERITIES:
+            said = Criterion(severity=_SEVERITIES[passage.kind], text=passage.text, source=passage.id)
+            return said, passage
+    return None
+
+
 def named_in_documents(knowledge: KnowledgeBase, product: str, defect: Defect) -> tuple[str, ...]:
     """The documented defect that a free description speaks of, if one is close enough."""
     found = knowledge.search(
@@ -52,25 +70,32 @@ def named_in_documents(knowledge: KnowledgeBase, product: str, defect: Defect) -
 
 
 def advice(
-    knowledge: KnowledgeBase, product: str, defect: Defect, known_as: tuple[str, ...]
+    knowledge: KnowledgeBase, product: str, defect: Defect, known_as: tuple[str, ...], language: Language
 ) -> Iterator[tuple[Recommendation, tuple[Passage, ...]]]:
     """Actions where the defect is identified; else how to tell what it is, and what to hold till then."""
     if len(known_as) == 1:
-        yield from _actions(knowledge, product, defect, known_as[0])
+        yield from _actions(knowledge, product, defect, known_as[0], language)
         return
+    place = say_cell(defect.cell, language=language) if defect.cell else SAID.say(language, "somewhere")
     for candidate in known_as:
         for passage in knowledge.passages_of(product, candidate, ["confirm"]):
-            reason = f"What was measured at the {defect.cell} fits {_said(candidate)}, among others."
-            yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
+            reason = SAID.say(language, "confirm", place=place, defect=_said(candidate))
+            recommendation = Recommendation(
+                kind="confirm", action=passage.text, reason=reason, sources=(passage.id,)
+            )
+            yield recommendation, (passage,)
     for passage in knowledge.passages_of(product, known_as[0], ["action"]):
         if passage.kind == "containment":
-            reason = f"Containment, if it is {_said(known_as[0])}."
-            yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), (passage,)
+            reason = SAID.say(language, "contain_if", defect=_said(known_as[0]))
+            recommendation = Recommendation(
+                kind="containment", action=passage.text, reason=reason, sources=(passage.id,)
+            )
+            yield recommendation, (passage,)
             break
 
 
 def _actions(
-    knowledge: KnowledgeBase, product: str, defect: Defect, defect_id: str
+    knowledge: KnowledgeBase, product: str, defect: Defect, defect_id: str, language: Language
 ) -> Iterator[tuple[Recommendation, tuple[Passage, ...]]]:
     """The first documented action of each kind; what removes a cause also cites the cause."""
     actions = knowledge.passages_of(product, defect_id, ["action"])
@@ -80,11 +105,17 @@ def _actions(
         if action is None:
             continue
         cited: tuple[Passage, ...] = (action,)
-        reason = f"{kind.capitalize()} for {defect.type}."
+        reasons = [SAID.say(language, kind, type=defect.type)]
         if kind != "containment" and causes:
             cited = (action, causes[0])
-            reason = f"{reason} A documented cause: {causes[0].text}"
-        yield Recommendation(action=action.text, reason=reason, sources=tuple(p.id for p in cited)), cited
+            reasons.append(SAID.say(language, "because", cause=causes[0].text))
+        recommendation = Recommendation(
+            kind=kind,
+            action=action.text,
+            reason=joined(language, reasons),
+            sources=tuple(p.id for p in cited),
+        )
+        yield recommendation, cited
 
 
 def _said(defect_id: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from graphs.inspection.saying import SAID
+from graphs.language.catalog import Language
 from graphs.report import Cause, Defect, Recommendation
 from knowledge_base.schema import Section
 from knowledge_base.search import MINIMUM_SCORE, KnowledgeBase, Passage
@@ -20,11 +22,11 @@ def causes(knowledge: KnowledgeBase, product: str, defect: Defect) -> Iterator[t
 
 
 def advice(
-    knowledge: KnowledgeBase, product: str, defect: Defect
+    knowledge: KnowledgeBase, product: str, defect: Defect, language: Language
 ) -> Iterator[tuple[Recommendation, Passage]]:
     """What to do, as far as the files have a section on actions that comes near the defect."""
     for passage in _about(knowledge, product, defect, "action"):
-        reason = f"Found in {passage.source}, for {defect.type}."
+        reason = SAID.say(language, "in_file", source=passage.source, type=defect.type)
         yield Recommendation(action=passage.text, reason=reason, sources=(passage.id,)), passage
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphs.inspection import prompts
 from graphs.inspection.plan import MEASURE, REASON, Situation, catalogue, experts_of
 from graphs.inspection.replies import PlannedStep, PlanReply
 from graphs.inspection.state import Plan
+from graphs.prompts.texts import PROMPTS, quoted
 from graphs.report import PlanStep
 from tools.errors import VlmInvalid
-from tools.vlm.base import JsonSchema, Sampling, VisionLanguageModel
+from tools.vlm.base import JsonSchema, Message, Sampling, TextPart, VisionLanguageModel
 from tools.vlm.parse import bounded_schema, parse_reply
 
 PLAN_TOKENS = 1024
@@ -27,7 +27,7 @@ class ModelPlanner:
         """See `Planner.plan`; a plan that breaks a rule raises `VlmInvalid`."""
         possible = catalogue(situation)
         reply = await self._vlm.complete(
-            prompts.plan_request(situation, possible),
+            plan_request(situation, possible),
             constraint=JsonSchema("plan", _schema(possible)),
             sampling=Sampling(max_tokens=PLAN_TOKENS, temperature=0.0 if attempt == 1 else 0.3, seed=attempt),
         )
@@ -42,6 +42,23 @@ class ModelPlanner:
             ),
         )
         return Plan(by=f"vlm:{self._vlm.name}", steps=steps, experts=experts_of(steps))
+
+
+def plan_request(situation: Situation, possible: Mapping[str, str]) -> list[Message]:
+    """The planner's only turn."""
+    language = situation.language
+    at_hand = [PROMPTS.say(language, "plan.templates", count=situation.templates)]
+    at_hand.append(PROMPTS.say(language, "plan.library" if situation.library else "plan.no_library"))
+    if situation.product:
+        at_hand.append(PROMPTS.say(language, "plan.product", product=quoted(situation.product)))
+    else:
+        at_hand.append(PROMPTS.say(language, "plan.no_product"))
+    steps = "\n".join(f"- {name}: {purpose}" for name, purpose in possible.items())
+    text = PROMPTS.say(language, "plan", situation="; ".join(at_hand), catalogue=steps)
+    return [
+        Message("system", (TextPart(PROMPTS.say(language, "system")),)),
+        Message("user", (TextPart(text),)),
+    ]
 
 
 def _schema(possible: Mapping[str, str]) -> dict[str, Any]:

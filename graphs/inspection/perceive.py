@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphs.inspection.prompts import MARKED_REGIONS
 from graphs.inspection.state import Intake, Measured, Measurements
 from graphs.inspection.step import Outcome, Visit
+from graphs.inspection.trust import as_trusted
+from graphs.prompts.inspection import MARKED_REGIONS
 from graphs.report import Fault
 from tools.errors import ExpertError, ViewMismatch
 from tools.experts.base import Scope
-from tools.heatmap import heat_limits
+from tools.heatmap import heat_limits, map_calibration
 from tools.masks import Mask, mask_for
 from tools.overlay import draw
-from tools.types import Box, Calibration, ExpertReading, ImageRef, Measurement, Pixels
+from tools.regions import find_regions
+from tools.types import Box, ImageRef, Measurement, Pixels, Region
 from tools.zoom import crop_box, side_by_side
 
 SMALLEST_SIDE_PX = 32
@@ -24,6 +26,12 @@ FLAT_BELOW = 1.0
 
 FADED = 0.3
 """Contrast that people are left outside the region of interest, so that they see where they are."""
+
+KEPT = "kept from an earlier run"
+"""Stands in the trace of a measurement that was not made anew."""
+
+UNGATED_FROM = 2 / 3
+"""Share of a map's own maximum from which ungated marks are drawn (MMAD's agent: 170 of 255)."""
 
 PROMPT_OVERLAY = "prompt-overlay"
 """The overlay as the model is shown it: the strongest regions only."""
@@ -45,27 +53,31 @@ def measure(visit: Visit) -> Outcome:
     """Let the planned experts measure in turn, until one can."""
     state, tools = visit.state, visit.tools
     request = state.request
-    references = request.templates or tools.profile or state.recalled_templates
+    references = good_images(visit)
     lasting = references is not state.recalled_templates  # the next query will want the same good images
-    query = tools.images.pixels(request.image)
     scope = _scope(visit)
     passed: list[str] = []
     faults: list[Fault] = []
     for name in state.plan.experts:
         try:
-            fitted = tools.experts.fitted(name, references, scope, limits=request.limits, keep=lasting)
-            measurement = fitted.read(query)
+            measurement = tools.experts.read(
+                name, references, request.image, scope, limits=request.limits, keep=lasting
+            )
         except ViewMismatch as error:
             passed.append(f"expert {name} passed: {error}")
         except ExpertError as error:
             passed.append(f"expert {name} failed: {error}")
             faults.append(Fault(step="measure", kind=error.kind, message=str(error)))
         else:
+            if request.weak_experts == "told":
+                measurement = as_trusted(measurement, request.weak)
             reference = references[measurement.reference_index] if references else None
             measured = _keep(visit, measurement, reference)
             measurements = Measurements(measured=(measured,), remarks=tuple(passed))
             reading = measurement.reading
             detail = f"{name}: score {reading.score:.2f}, threshold {reading.threshold:.2f}, {reading.zone}"
+            if measurement.kept:
+                detail = f"{detail}; {KEPT}"
             return Outcome({"measurements": measurements, "faults": faults}, detail)
     update = {"measurements": Measurements(remarks=tuple(passed)), "faults": faults}
     return Outcome(update, "; ".join(passed) or "no expert was planned")
@@ -80,14 +92,16 @@ def annotate(visit: Visit) -> Outcome:
     reading, request = measured.reading, state.request
     query = in_scope(visit, tools.images.pixels(request.image), left=FADED)
     map_values = tools.artifacts.map(measured.map_name)
-    of_map = _map_calibration(reading)
+    of_map = map_calibration(reading)
     limits, threshold = heat_limits(of_map), of_map.anomalous_from
     legend = f"{reading.expert} {reading.score:.2f} (threshold {reading.threshold:.2f}): {reading.zone}"
+
+    marks = measured.marks(gated=request.gated)
 
     def marked(limit: int | None = None) -> Pixels:
         return draw(
             query,
-            reading.regions,
+            marks,
             request.notation,
             map_values=map_values,
             limits=limits,
@@ -100,17 +114,23 @@ def annotate(visit: Visit) -> Outcome:
         query, (), "heatmap", map_values=map_values, limits=limits, threshold=threshold, legend=legend
     )
     pictures = {"heatmap": heat}
-    if reading.zone != "normal":
+    if reading.zone != "normal" or marks:
         pictures["overlay"] = marked()
         reference = reference_at_hand(visit, left=FADED)
-        for number, region in enumerate(reading.regions[:MARKED_REGIONS], start=1):
+        for number, region in enumerate(marks[:MARKED_REGIONS], start=1):
             box = crop_box(region.box, request.image.width_px, request.image.height_px)
             pictures[f"crop_{number}"] = side_by_side(query, reference, box)
-    if reading.zone == "anomalous" and tools.reasoner.sees:
+    if tools.reasoner.sees and (reading.zone == "anomalous" or (marks and not request.gated)):
         tools.artifacts.put_image(PROMPT_OVERLAY, marked(MARKED_REGIONS))
     for name, pixels in pictures.items():
         tools.artifacts.put_image(name, pixels)
     return Outcome({"pictures": tuple(pictures)}, ", ".join(pictures))
+
+
+def good_images(visit: Visit) -> tuple[ImageRef, ...]:
+    """What experts learn from: given by hand, else on record, else the nearest of a folder."""
+    state = visit.state
+    return state.request.templates or visit.tools.profile or state.recalled_templates
 
 
 def reference_at_hand(visit: Visit, *, left: float = 0.0) -> Pixels | None:
@@ -131,12 +151,6 @@ def in_scope(visit: Visit, picture: Pixels, *, left: float = 0.0) -> Pixels:
     """A picture with what lies outside the region of interest turned grey; itself where all of it counts."""
     roi = _mask(visit, visit.state.request.roi)
     return roi.faded(picture, left=left) if roi else picture
-
-
-def _map_calibration(reading: ExpertReading) -> Calibration:
-    """The limits in whose unit the map is: those of the strangest place, whatever aspect decides."""
-    local = next((aspect for aspect in reading.aspects if aspect.name == "local"), None)
-    return local.calibration if local else reading.calibration
 
 
 def _scope(visit: Visit) -> Scope:
@@ -161,7 +175,20 @@ def _keep(visit: Visit, measurement: Measurement, reference: ImageRef | None) ->
         reference=reference,
         map_name=map_name,
         aligned_reference_name=aligned_name,
+        ungated=() if visit.state.request.gated else _ungated(visit, measurement),
     )
+
+
+def _ungated(visit: Visit, measurement: Measurement) -> tuple[Region, ...]:
+    """What lies beyond two thirds of the map's own maximum, as MMAD's agent draws it on every picture."""
+    highest = float(measurement.map_values.max())
+    if highest <= 0:
+        return ()
+    cut = UNGATED_FROM * highest
+    query, reference = visit.tools.images.pixels(visit.state.request.image), measurement.aligned_reference
+    if reference is None:
+        return find_regions(measurement.map_values, low=cut, high=cut)
+    return find_regions(measurement.map_values, low=cut, high=cut, query=query, reference=reference)
 
 
 def _obstacle(ref: ImageRef, pixels: Pixels) -> str | None:

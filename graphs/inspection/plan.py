@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from pydantic import Field
+
+from graphs.evidence import EVIDENCE
 from graphs.inspection.state import Plan
+from graphs.language.catalog import Language
 from graphs.report import PlanStep
 from tools.experts.bench import ExpertOffer
 from tools.types import Value
@@ -15,18 +19,25 @@ RECALL_KNOWLEDGE = "recall_knowledge"
 ANNOTATE = "annotate"
 REASON = "reason"
 LOOK_CLOSER = "look_closer"
+CHECK_LAYOUT = "check_layout"
+READ_TEXT = "read_text"
 MEASURE = "measure:"
 
 PREFERRED_EXPERTS = ("pair", "anomalydino", "patchcore")
 """With one view of a good part the place-by-place comparison is the sharper instrument, so it goes first; of
 the unaligned ones DINOv2's features see more than the embedded ones (Damm et al., arXiv 2405.14529)."""
 
-ZERO_SHOT_EXPERTS = ("anomalyclip", "winclip")
-"""Experts for want of any good part, the more accurate first (Zhou et al., arXiv 2310.18961, table 1)."""
+ZERO_SHOT_EXPERTS = ("dapo", "anomalyclip", "winclip")
+"""Experts for want of any good part, the more accurate first by their papers (arXiv 2512.09446; Zhou et al.,
+arXiv 2310.18961, table 1)."""
 
 
 class Situation(Value):
-    """What is at hand for one inspection. `profile` counts the good images on record for the product."""
+    """What is at hand for one inspection.
+
+    `profile` counts the good images on record for the product. `layout` and `text` say whether those checks
+    are wanted, `text_reason` why or why not. `weak` maps experts to the reason why they are left out here.
+    """
 
     templates: int
     library: bool
@@ -39,6 +50,11 @@ class Situation(Value):
     reasoner: str
     reasoner_sees: bool
     max_looks: int
+    layout: bool = True
+    text: bool = False
+    text_reason: str = "not asked for"
+    weak: Mapping[str, str] = Field(default_factory=dict)
+    language: Language = "en"
 
     @property
     def has_reference(self) -> bool:
@@ -53,11 +69,19 @@ class Situation(Value):
             names: tuple[str, ...] = (self.expert_choice,)
         else:
             names = PREFERRED_EXPERTS if self.has_reference else (*ZERO_SHOT_EXPERTS, *PREFERRED_EXPERTS)
+            names = (self.reasoners_own, *names)
         return tuple(offers[name] for name in names if name in offers)
+
+    @property
+    def reasoners_own(self) -> str:
+        """The expert that measures what the reasoner judges by, should there be one of that name."""
+        return self.reasoner.partition(":")[0]
 
     def can_measure(self, offer: ExpertOffer) -> bool:
         """Whether an expert has what it needs; one asked for by name says itself what it lacks."""
         chosen = self.expert_choice == offer.name
+        if offer.name in self.weak and not chosen:
+            return False
         return (self.has_reference or not offer.needs_normals) and (chosen or offer.obstacle is None)
 
 
@@ -91,6 +115,10 @@ def catalogue(situation: Situation) -> Mapping[str, str]:
         steps[RECALL_TEMPLATES] = "find the good images nearest to the query in the template folder"
     able = [offer for offer in situation.considered_experts if situation.can_measure(offer)]
     steps |= {MEASURE + offer.name: offer.purpose for offer in able}
+    if situation.layout and situation.has_reference:
+        steps[CHECK_LAYOUT] = "compare how many components there are, and where, with the good part"
+    if situation.text:
+        steps[READ_TEXT] = "read what is printed on the part, and on the good part"
     if able:
         steps[ANNOTATE] = "draw what was measured: overlay, heat map, crops"
     if situation.knowledge:
@@ -108,6 +136,8 @@ def plan_by_policy(situation: Situation) -> Plan:
         RECALL_TEMPLATES,
         *(MEASURE + offer.name for offer in situation.considered_experts),
         RECALL_KNOWLEDGE,
+        CHECK_LAYOUT,
+        READ_TEXT,
         ANNOTATE,
         REASON,
         LOOK_CLOSER,
@@ -140,11 +170,23 @@ def _policy_reason(step: str, situation: Situation) -> str:
         if situation.product:
             return f"product named: {situation.product}"
         return "no product named: only the families of defects are known"
+    if step == CHECK_LAYOUT:
+        if not situation.layout:
+            return "switched off"
+        if not situation.has_reference:
+            return "nothing to compare with: no template was given"
+        return "patch distances do not count components"
+    if step == READ_TEXT:
+        return situation.text_reason
     if step == REASON:
         return f"by {situation.reasoner}"
     if step == LOOK_CLOSER:
-        if not situation.reasoner_sees:
+        if situation.reasoner == EVIDENCE:
             return "the evidence reasoner sees no pictures"
+        if not situation.reasoner_sees:
+            return f"{situation.reasoner} answers once, of the whole part"
+        if situation.max_looks == 0:
+            return "switched off"
         return f"where model and measurement disagree, at most {situation.max_looks} times"
     if step == ANNOTATE:
         measuring = any(situation.can_measure(offer) for offer in situation.considered_experts)
@@ -159,8 +201,12 @@ def _measuring_reason(offer: ExpertOffer, situation: Situation) -> str:
         return "nothing to compare with: no template was given"
     if situation.expert_choice != "auto":
         return "chosen by the user"
+    if offer.name in situation.weak:
+        return f"left out: {situation.weak[offer.name]}"
     if offer.obstacle is not None:
         return f"cannot run here: {offer.obstacle}"
+    if offer.name == situation.reasoners_own:
+        return "its map is what the reasoner judges by"
     if not situation.has_reference:
         return "no template was given, and it needs none"
     if offer.name == PREFERRED_EXPERTS[0]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from graphs.evidence import EVIDENCE
-from graphs.inspection.judgement import wants_closer_look
-from graphs.inspection.plan import LOOK_CLOSER, RECALL_KNOWLEDGE, RECALL_TEMPLATES
+from graphs.inspection.plan import CHECK_LAYOUT, READ_TEXT, RECALL_KNOWLEDGE, RECALL_TEMPLATES
 from graphs.inspection.state import InspectionState
 
-AfterPlan: TypeAlias = Literal["measure", "recall_knowledge", "recall_templates", "annotate"]
+AfterMeasuring: TypeAlias = Literal["check_layout", "read_text", "annotate"]
+AfterPlan: TypeAlias = Literal[
+    "measure", "recall_knowledge", "recall_templates", "check_layout", "read_text", "annotate"
+]
 
 
 def after_intake(state: InspectionState) -> Literal["plan", "decide"]:
@@ -24,21 +25,32 @@ def after_plan(state: InspectionState) -> list[AfterPlan]:
         following.append("recall_templates")
     elif state.plan.experts:
         following.append("measure")
+    else:
+        following.extend(after_measuring(state))
     if state.plan.takes(RECALL_KNOWLEDGE):
         following.append("recall_knowledge")
-    return following or ["annotate"]
+    return following
 
 
-def after_recall_templates(state: InspectionState) -> Literal["measure", "annotate"]:
+def after_recall_templates(
+    state: InspectionState,
+) -> list[Literal["measure", "check_layout", "read_text", "annotate"]]:
     """Measure against what was found."""
-    return "measure" if state.recalled_templates and state.plan.experts else "annotate"
+    if state.recalled_templates and state.plan.experts:
+        return ["measure"]
+    return [*after_measuring(state)]
+
+
+def after_measuring(state: InspectionState) -> list[AfterMeasuring]:
+    """The checks that want the good part as it was aligned; drawing waits for all of them."""
+    checks: list[AfterMeasuring] = []
+    if state.plan.takes(CHECK_LAYOUT):
+        checks.append("check_layout")
+    if state.plan.takes(READ_TEXT):
+        checks.append("read_text")
+    return checks or ["annotate"]
 
 
 def after_opinion(state: InspectionState) -> Literal["look_closer", "decide"]:
-    """Look again while there is doubt or contradiction, a place to look at, and looks to spend."""
-    reading = state.measurements.leading.reading if state.measurements.leading else None
-    by_sight = bool(state.opinions) and state.opinions[-1].by != EVIDENCE
-    spare = state.looks < state.request.max_looks and state.plan.takes(LOOK_CLOSER)
-    if by_sight and spare and wants_closer_look(reading, state.opinions, state.looks):
-        return "look_closer"
-    return "decide"
+    """Look again unless the step that judged said why not, or nobody judged."""
+    return "look_closer" if state.opinions and not state.spent.ended else "decide"

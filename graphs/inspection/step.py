@@ -17,6 +17,7 @@ from graphs.report import Fault, TraceEntry
 from graphs.toolbox import Toolbox
 from knowledge_base.errors import KnowledgeError
 from tools.errors import ToolError, VlmTimeout
+from tools.vlm.recording import at_step
 
 Update: TypeAlias = Mapping[str, Any]
 
@@ -93,7 +94,8 @@ def as_node(
         started = time.perf_counter()
         faults: list[Fault] = []
         try:
-            outcome = await _run(name, body, visit, deadline_s)
+            with at_step(name):
+                outcome = await _run(name, body, visit, deadline_s)
         except (ToolError, KnowledgeError) as error:
             if error.retryable and attempt < MAX_ATTEMPTS:
                 raise

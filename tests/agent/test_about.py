@@ -33,4 +33,6 @@ def test_the_graph_shows_every_step_and_the_loop(agent):
     ):
         assert f"{step}(" in diagram
     assert "look_closer -.-> look_closer" in diagram
-    assert "measure --> annotate" in diagram
+    assert "measure -.-> annotate" in diagram
+    assert "measure -.-> check_layout" in diagram
+    assert "read_text --> annotate" in diagram

@@ -1,4 +1,4 @@
-"""Endpoints that are down, hang, or answer rubbish: what was asked for decides how the inspection ends."""
+"""Endpoints that are down, hang, or answer rubbish, and dialogues: what was asked for decides how it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.endpoint import open_model
+from agent.errors import UsageError
+from agent.settings import Settings
+
 NOBODY = "http://127.0.0.1:9/v1"
+AGREES = Path(__file__).parents[2] / "examples" / "dialogues" / "short-confirmed.yaml"
 
 
 @pytest.fixture
@@ -99,3 +104,37 @@ def test_ctrl_c_ends_at_once_with_one_line_and_no_half_a_report(examples, endpoi
     assert len(err.strip().splitlines()) == 1
     assert "interrupted" in err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- reply: A board.", "ends after turn 1, and the model is asked once more"),
+        ("- {expect: is it a cat, reply: no cat}", "expects 'is it a cat'"),
+        ("- choice: anomalous", "answers with a choice, and the model is asked for free words"),
+    ],
+)
+def test_a_dialogue_that_does_not_fit_is_a_fault_and_no_verdict_of_a_model(
+    agent, board, tmp_path, text, said
+):
+    (tmp_path / "d.yaml").write_text(text)
+    ran = agent("inspect", *board, "--vlm-url", f"script:{tmp_path / 'd.yaml'}", "--reasoner", "vlm")
+    report = json.loads(ran.out)
+    assert (ran.status, report["verdict"]) == (0, "review")
+    assert ("dialogue", True) in {(fault["kind"], said in fault["message"]) for fault in report["faults"]}
+
+
+def test_a_dialogue_is_not_read_where_no_model_is_wanted(agent, board, tmp_path):
+    ran = agent("inspect", *board, "--vlm-url", f"script:{tmp_path / 'none.yaml'}", "--reasoner", "evidence")
+    assert (ran.status, json.loads(ran.out)["reasoner"]) == (0, "evidence")
+
+
+def test_what_needs_an_endpoint_is_not_given_a_dialogue():
+    with pytest.raises(UsageError, match=r"short-confirmed\.yaml is a dialogue.* give its URL"):
+        open_model(Settings(vlm_url=f"script:{AGREES}"))
+
+
+def test_the_doctor_says_what_a_dialogue_is(agent):
+    told = agent("doctor", "--vlm-url", f"script:{AGREES}").out
+    (endpoint,) = [line for line in told.splitlines() if "short-confirmed.yaml" in line]
+    assert "dialogue" in endpoint

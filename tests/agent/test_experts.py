@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agent import Inspector
-from tests.tools.experts.anomalyclip.small_clip import draw_clip, published_layout, small_shape, write_weights
+from tests.tools.clip.small_clip import draw_clip, published_layout, small_shape, write_weights
 
 EMBEDDED = ("pair", "patchcore", "anomalib-patchcore")
 WEIGHTED = ("anomalydino", "winclip", "anomalyclip")

@@ -129,7 +129,7 @@ class _Content(_Stalling):
 
 def test_an_interrupted_inspection_goes_on_where_it_stopped(board, data_dir):
     def with_reasoner(inspector, reasoner):
-        inspector._handles = dataclasses.replace(inspector._handles, reasoner=reasoner)
+        inspector.handles = dataclasses.replace(inspector.handles, reasoner=reasoner)
         return inspector
 
     stalling = _Stalling()
@@ -157,8 +157,9 @@ def test_an_interrupted_inspection_goes_on_where_it_stopped(board, data_dir):
         ) as inspection:
             report = inspection.report
             assert "overlay" in inspection.pictures()
-    assert seen[0] == "reason"
-    assert "measure" not in seen
+    # The step before may be done again: its result is written while the next one runs.
+    assert seen[0] in {"annotate", "reason"}
+    assert not {"intake", "plan", "measure"} & set(seen)
     assert report.verdict == "anomalous"
     assert [entry.step for entry in report.trace].count("measure") == 1
 

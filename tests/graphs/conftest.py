@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from graphs.reasoning import Claim, Opinion
+from knowledge_base.embeddings import MiniLmEmbeddings
+from knowledge_base.load import load_documents
+from knowledge_base.search import KnowledgeBase
+from knowledge_base.store import KnowledgeStore
 from tools.types import Box, Calibration, ExpertReading, ImageRef, Region, Reliability, Zone
 
 SCORES: dict[Zone, float] = {"normal": 1.0, "uncertain": 3.5, "anomalous": 9.0}
+
+
+@pytest.fixture(scope="module")
+def knowledge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeBase]:
+    """The shipped documents, indexed."""
+    opened = KnowledgeBase(
+        load_documents(), KnowledgeStore(tmp_path_factory.mktemp("kb")), MiniLmEmbeddings()
+    )
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

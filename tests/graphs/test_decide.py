@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from graphs.evidence import EvidenceReasoner
@@ -10,6 +11,8 @@ from graphs.inspection.state import Intake, Measured, Measurements
 from graphs.reasoning import Claim, Evidence
 from graphs.report import Fault
 from tools.types import Box
+
+PLAIN = np.full((480, 640, 3), 128, np.uint8)
 
 
 @pytest.fixture
@@ -131,7 +134,7 @@ def test_an_anomaly_without_a_place_is_still_a_defect(verdict_of, opinion):
 async def test_evidence_alone_follows_the_zone(verdict_of, reading_in, image, zone, reliability, verdict):
     reading = reading_in(zone, reliability=reliability)
     evidence = Evidence(
-        image=image, query=None, reference=None, reading=reading, overlay=None, passages=(), product=None
+        image=image, query=PLAIN, reference=None, reading=reading, overlay=None, passages=(), product=None
     )
     opinion = await EvidenceReasoner().judge(evidence)
     decision = verdict_of(reading, [opinion])
@@ -148,7 +151,7 @@ async def test_a_difference_everywhere_without_alignment_speaks_of_a_wrong_templ
     reading = reading_in("anomalous", reliability="medium", regions=(everywhere,))
     reading = reading.model_copy(update={"same_view": None})
     evidence = Evidence(
-        image=image, query=None, reference=None, reading=reading, overlay=None, passages=(), product=None
+        image=image, query=PLAIN, reference=None, reading=reading, overlay=None, passages=(), product=None
     )
     decision = verdict_of(reading, [await EvidenceReasoner().judge(evidence)])
     assert decision.verdict == "review"

@@ -12,12 +12,9 @@ from graphs.inspection.model_planner import ModelPlanner
 from graphs.inspection.plan import PolicyPlanner
 from graphs.inspection.state import InspectionState, Request
 from graphs.inspection.step import MAX_ATTEMPTS, RETRY
+from graphs.report import Budget
 from graphs.toolbox import Toolbox
-from graphs.vlm_reasoner import VlmReasoner
-from knowledge_base.embeddings import MiniLmEmbeddings
-from knowledge_base.load import load_documents
-from knowledge_base.search import KnowledgeBase
-from knowledge_base.store import KnowledgeStore
+from graphs.vlm.reasoner import VlmReasoner
 from tools.artifacts import ArtifactStore
 from tools.errors import VlmInvalid, VlmRefused, VlmTimeout, VlmTruncated
 from tools.experts.backbones import EmbeddedBackbone
@@ -48,15 +45,6 @@ CLOSE = json.dumps(
 
 
 @pytest.fixture(scope="module")
-def knowledge(tmp_path_factory):
-    knowledge = KnowledgeBase(
-        load_documents(), KnowledgeStore(tmp_path_factory.mktemp("kb")), MiniLmEmbeddings()
-    )
-    yield knowledge
-    knowledge.close()
-
-
-@pytest.fixture(scope="module")
 def bench(data_dir):
     return ExpertBench([PairExpert(), PatchCoreExpert(EmbeddedBackbone(data_dir / "models"))], IMAGES)
 
@@ -77,13 +65,14 @@ def inspect(examples, bench, knowledge, tmp_path, monkeypatch):
             planner=ModelPlanner(ScriptedModel(planner)) if planner else PolicyPlanner(),
             fallback=EvidenceReasoner() if fallback else None,
             knowledge=lambda: knowledge,
+            consult=False,
         )
         board = examples / "bare_pcb"
         request = Request(
             image=IMAGES.open(board / f"{picture}.jpg"),
             templates=(IMAGES.open(board / f"{template}.jpg"),) if template else (),
             product="bare PCB",
-            max_looks=max_looks,
+            budget=Budget(rounds=max_looks),
         )
         state = await build_graph(model_timeout_s=5).ainvoke(
             InspectionState(request=request), context=toolbox

@@ -58,6 +58,7 @@ def test_with_a_template_everything_is_done():
         "measure:pair",
         "measure:patchcore",
         "recall_knowledge",
+        "check_layout",
         "annotate",
         "reason",
         "look_closer",
@@ -129,6 +130,7 @@ async def test_the_model_chooses_from_the_catalogue():
     assert plan.experts == ("patchcore",)
     assert [entry.step for entry in plan.steps if not entry.taken] == [
         "measure:pair",
+        "check_layout",
         "annotate",
         "recall_knowledge",
         "look_closer",
@@ -149,3 +151,20 @@ async def test_the_model_chooses_from_the_catalogue():
 async def test_a_plan_that_breaks_a_rule_is_invalid(steps, complaint):
     with pytest.raises(VlmInvalid, match=complaint):
         await ModelPlanner(ScriptedModel([reply(*steps)])).plan(situation())
+
+
+@pytest.mark.parametrize("templates", [0, 1])
+def test_what_the_reasoner_judges_by_is_measured_first(templates):
+    own = offer("anomalygpt", needs_normals=False)
+    plan = plan_by_policy(
+        situation(
+            templates=templates,
+            experts=(*OFFERS, own),
+            reasoner="anomalygpt:plates",
+            reasoner_sees=False,
+        )
+    )
+    assert plan.experts[0] == "anomalygpt"
+    assert reasons_of(plan)["measure:anomalygpt"] == "its map is what the reasoner judges by"
+    assert reasons_of(plan)["look_closer"] == "anomalygpt:plates answers once, of the whole part"
+    assert "anomalygpt" not in plan_by_policy(situation(experts=(*OFFERS, own))).experts

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphs.evidence import EvidenceReasoner
-from graphs.inspection.prompts import opening
+from graphs.prompts.inspection import opening
 from graphs.reasoning import Evidence
 from graphs.report import KnowledgePassage
-from graphs.vlm_reasoner import VlmReasoner
+from graphs.vlm.reasoner import VlmReasoner
 from tools.vlm.base import ImagePart, Message, Reply, TextPart, Usage
 from tools.vlm.scripted import ScriptedModel
 

@@ -282,3 +282,30 @@ def test_rules_of_the_layout_are_passages_and_are_checked(tmp_path: Path) -> Non
             load_document(write(tmp_path, broken(layout=[{**rule, **change}])))
     with pytest.raises(DocumentInvalid, match="rule id 'holes' is used twice"):
         load_document(write(tmp_path, broken(layout=[rule, rule])))
+
+
+def test_rules_of_printed_text_hold_a_pattern_that_is_compiled_on_loading(tmp_path: Path) -> None:
+    rule = {
+        "id": "date",
+        "kind": "text",
+        "component": "date code",
+        "text": "The lid carries a date code.",
+        "pattern": r"EXP 20\d\d/[01]\d",
+        "varies": True,
+    }
+    document = load_document(write(tmp_path, broken(layout=[rule])))
+    (loaded,) = document.layout
+    assert loaded.varies
+    assert loaded.regex is not None
+    assert loaded.regex.search("LOT 7  EXP2027/05")
+    assert not loaded.regex.search("EXP 27/05")
+    for change, said in (
+        ({"kind": "match"}, "is not of text, and has a pattern or varies"),
+        ({"pattern": "(EXP"}, "is no regular expression"),
+        ({"pattern": "(E+)+X"}, "write the repetition out"),
+        ({"pattern": "x" * 121}, "1 to 120 characters, got 121"),
+        ({"pattern": 7}, "pattern"),
+        ({"minimum": 1}, "is no count"),
+    ):
+        with pytest.raises(DocumentInvalid, match=said):
+            load_document(write(tmp_path, broken(layout=[{**rule, **change}])))

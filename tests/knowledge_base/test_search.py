@@ -230,3 +230,18 @@ def test_each_error_has_its_own_kind() -> None:
     assert len(kinds) == len(set(kinds))
     assert StoreBusy.retryable
     assert not EmbeddingsUnavailable.retryable
+
+
+def test_rules_come_with_the_passages_that_state_them(knowledge: KnowledgeBase) -> None:
+    rules = knowledge.rules("juice bottle")
+    (text,) = [known for known in rules if known.rule.kind == "text"]
+    assert text.passage == "juice_bottle/layout-text"
+    stated = {
+        p.id
+        for p in knowledge.search(
+            "rules of the layout", product="juice bottle", sections=["layout"], limit=50, minimum_score=-1
+        )
+    }
+    assert {known.passage for known in rules} == stated
+    assert knowledge.rules("nonsense") == ()
+    assert knowledge.rules(None) == ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -116,6 +118,25 @@ def test_a_long_add_that_is_killed_keeps_what_it_committed(store: KnowledgeStore
     assert (report.unchanged, report.added) == (6, 4)
     assert len(model.texts) == 120
     assert len(texts(store)) == 300
+
+
+def test_a_reader_rolls_back_what_a_killed_writer_left_half_committed(
+    store: KnowledgeStore, tmp_path: Path
+) -> None:
+    store.add([source("files/a", *FACTS)], Words())
+    file, copy = store.folder / "catalogue.sqlite3", tmp_path / "killed" / "index"
+    writer = sqlite3.connect(file, isolation_level=None)
+    writer.execute("PRAGMA cache_size = 1")  # so that pages reach the file, and their old state the journal
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM documents")
+    writer.executemany("INSERT INTO facts VALUES (?, ?)", ((f"fact {i}", "x" * 500) for i in range(100)))
+    shutil.copytree(store.folder, copy)  # what is on disk if it is killed now
+    writer.close()
+    assert (copy / "catalogue.sqlite3-journal").stat().st_size > 512
+    assert (copy / "catalogue.sqlite3").stat().st_size > file.stat().st_size
+    killed = KnowledgeStore(copy)
+    assert texts(killed) == set(FACTS)
+    killed.close()
 
 
 def test_an_add_killed_at_any_time_leaves_only_whole_documents(store: KnowledgeStore) -> None:

@@ -1,80 +1,29 @@
-"""A real vLLM that serves a small random Qwen2.5-VL, started as a user would: by `agent.serve`.
-
-Everything it needs is built once into the user's cache (environment.py, tiny_model.py).
-"""
+"""A real vLLM that serves a small random Qwen2.5-VL, shared by the session."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-MODEL_NAME = "tiny-qwen2.5-vl"
-BOOT_DEADLINE_S = 420.0
-STOP_DEADLINE_S = 60.0
-EXPORT = "export AGENT_VLM_URL="
-
-# What `agent.serve` does when the tests start it; the flags after the product's own suit a CPU.
-SERVE = """
-import sys
-from agent.serve import serve
-python, model, port, name = sys.argv[1:]
-extra = ["--dtype", "float32", "--enforce-eager", "--served-model-name", name]
-sys.exit(serve(model, port=int(port), max_model_len=8192, images_per_prompt=8, extra=extra, python=python))
-"""
-
-
-@dataclass(frozen=True)
-class VllmServer:
-    """A running server: `base_url` ends in /v1; `said` is what `serve` printed for the user."""
-
-    base_url: str
-    model: str
-    said: str
+from tests.vllm.server import ServerFailed, VllmServer, built_model, built_python, running_server
 
 
 @pytest.fixture(scope="session")
 def vllm_python() -> Path:
     """Interpreter of the vLLM environment, built if need be."""
-    built = subprocess.run(
-        [sys.executable, HERE / "environment.py"], stdout=subprocess.PIPE, text=True, check=False
-    )
-    if built.returncode != 0:
-        pytest.fail("the vLLM environment could not be built; see the output above", pytrace=False)
-    return Path(built.stdout.strip())
+    try:
+        return built_python()
+    except ServerFailed as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def tiny_model(vllm_python: Path) -> Path:
-    """Folder of the small random model, beside the environment; the marker is its finished folder."""
-    recipe = (HERE / "tiny_model.py").read_bytes() + (HERE / "requirements.txt").read_bytes()
-    folder = vllm_python.parents[2] / f"tiny-qwen2.5-vl-{hashlib.sha256(recipe).hexdigest()[:12]}"
-    if not folder.is_dir():
-        draft = folder.with_name(f"{folder.name}.{os.getpid()}")
-        try:
-            subprocess.run(
-                [vllm_python, HERE / "tiny_model.py", draft],
-                check=True,
-                env=_environment(),
-                stdout=sys.stderr,
-            )
-            with contextlib.suppress(FileExistsError, OSError):  # another run was faster
-                draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    return folder
+    """Folder of the small random model."""
+    return built_model(vllm_python)
 
 
 @pytest.fixture(scope="session")
@@ -82,57 +31,28 @@ def vllm_server(
     vllm_python: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[VllmServer]:
     """The server; ends with the session, and fails the session if anything of it stays behind."""
-    folder = tmp_path_factory.mktemp("vllm")
-    port = _free_port()
-    command = [sys.executable, "-c", SERVE, str(vllm_python), str(tiny_model), str(port), MODEL_NAME]
-    with (folder / "said").open("w") as said, (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=said, stderr=log, env=_environment(), cwd=HERE.parents[1])
     try:
-        _wait_until_said(process, folder)
-        yield VllmServer(f"http://127.0.0.1:{port}/v1", MODEL_NAME, (folder / "said").read_text())
-    finally:
-        stopped = _stop(process)
-    assert stopped, f"vLLM did not end on interrupt\n{_tail(folder / 'log')}"
-    with socket.socket() as trial:
-        assert trial.connect_ex(("127.0.0.1", port)) != 0, "something still answers on the server's port"
+        with running_server(vllm_python, tiny_model, tmp_path_factory.mktemp("vllm")) as server:
+            yield server
+    except ServerFailed as error:
+        pytest.fail(str(error), pytrace=False)
 
 
-def _environment() -> dict[str, str]:
-    return os.environ | {
-        "HF_HUB_OFFLINE": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-        "PYTHONPATH": str(HERE.parents[1]),
-    }
+@pytest.fixture(scope="session")
+def server_with_a_parser(
+    vllm_python: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[VllmServer]:
+    """A server that takes tool calls of the API, with room for tools told at a token a byte.
 
-
-def _wait_until_said(process: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + BOOT_DEADLINE_S
-    while EXPORT not in (folder / "said").read_text():
-        if process.poll() is not None:
-            pytest.fail(f"vLLM ended with {process.returncode}\n{_tail(folder / 'log')}", pytrace=False)
-        if time.monotonic() > deadline:
-            pytest.fail(f"no vLLM in {BOOT_DEADLINE_S:.0f} s\n{_tail(folder / 'log')}", pytrace=False)
-        time.sleep(0.5)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> bool:
-    """Interrupt as Ctrl-C does, then once more, which kills; whether the first was enough."""
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_DEADLINE_S)
-            return True
-    process.kill()
-    process.wait()
-    return False
-
-
-def _tail(log: Path, lines: int = 60) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+    The flags come with the interpreter: `agent serve` gives it its own first, and the last one wins.
+    """
+    folder = tmp_path_factory.mktemp("vllm-with-a-parser")
+    python = folder / "python"
+    flags = "--enable-auto-tool-choice --tool-call-parser hermes --max-model-len 16384"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(str(vllm_python))} "$@" {flags}\n')
+    python.chmod(0o755)
+    try:
+        with running_server(python, tiny_model, folder) as server:
+            yield server
+    except ServerFailed as error:
+        pytest.fail(str(error), pytrace=False)

@@ -1,8 +1,9 @@
 """Write a random Qwen2.5-VL of under a million parameters, whole enough for a real vLLM to serve it.
 
 Run inside the vLLM environment, which has torch and transformers: `python tiny_model.py FOLDER`.
-It proves the wire, not the wisdom: weights are random, but architecture, tokenizer, chat template and
-processors are those of the real model, so that every request takes the path it takes in production.
+It proves the wire, not the wisdom: weights are random, but architecture, tokenizer, chat template (which knows
+tools besides) and processors are those of the real model, so that every request takes the path it takes in
+production.
 """
 
 from __future__ import annotations
@@ -29,14 +30,26 @@ SPECIAL_TOKENS = (
     "<|video_pad|>",
 )
 
+# As Qwen2.5-VL's, which passes over tools in silence; tools, calls and results are told as text models of that
+# family are told them. Stricter in one thing: two turns of the user in a row are refused, as by Gemma and Mistral.
 CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if tools %}<|im_start|>system\n# Tools\n<tools>\n"
+    "{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}</tools><|im_end|>\n{% endif %}"
+    "{% for message in messages %}"
+    "{% if not loop.first and message['role'] == 'user' and loop.previtem['role'] == 'user' %}"
+    "{{ raise_exception('two turns of the user in a row') }}{% endif %}"
+    "<|im_start|>{{ 'user' if message['role'] == 'tool' else message['role'] }}\n"
+    "{% if message['role'] == 'tool' %}<tool_response>\n{% endif %}"
     "{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}"
+    "{% elif message['content'] %}{% for part in message['content'] %}"
     "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}"
     "<|vision_start|><|image_pad|><|vision_end|>"
     "{% elif 'text' in part %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% endfor %}{% endif %}"
+    "{% for call in message['tool_calls'] or [] %}<tool_call>\n"
+    "{\"name\": \"{{ call['function']['name'] }}\", \"arguments\": {{ call['function']['arguments'] | tojson }}}"
+    "\n</tool_call>{% endfor %}"
+    "{% if message['role'] == 'tool' %}{{ '\\n' }}</tool_response>{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 
-from tools.errors import ExpertUnavailable
+from tools.errors import ExpertUnavailable, ViewMismatch
 from tools.experts.base import EVERYTHING, Expert, FittedExpert, Scope
+from tools.experts.readings import ReadingShelf, reading_key
 from tools.experts.shelf import FitShelf
+from tools.experts.trial import Trial, try_expert
 from tools.image import ImageStore
-from tools.types import ImageRef, UserLimits, Value
+from tools.types import ImageRef, Measurement, UserLimits, Value
 
 
 class ExpertOffer(Value):
@@ -30,6 +32,7 @@ class ExpertBench:
         experts: in order of preference.
         images: where the pixels of good images come from.
         shelf: keeps fits from run to run; None: nothing is kept.
+        readings: keeps measurements from run to run; None: every image is measured anew.
         remembered: fits held in memory.
     """
 
@@ -39,11 +42,13 @@ class ExpertBench:
         images: ImageStore,
         *,
         shelf: FitShelf | None = None,
+        readings: ReadingShelf | None = None,
         remembered: int = 16,
     ) -> None:
         self._experts = {expert.name: expert for expert in experts}
         self._images = images
         self._shelf = shelf
+        self._readings = readings
         self._remembered = remembered
         self._fits: OrderedDict[tuple[str, ...], FittedExpert] = OrderedDict()
         self._fitting: dict[tuple[str, ...], Lock] = {}
@@ -102,6 +107,38 @@ class ExpertBench:
                     self._remember(key, fitted)
         return fitted.with_limits(limits) if limits else fitted
 
+    def read(
+        self,
+        name: str,
+        normals: Sequence[ImageRef],
+        query: ImageRef,
+        scope: Scope = EVERYTHING,
+        *,
+        limits: UserLimits | None = None,
+        keep: bool = False,
+    ) -> Measurement:
+        """Measure `query` with the expert `name`, fitted on these good images; see `fitted`.
+
+        What a shelf of readings keeps is neither fitted nor read again: it is the same measurement, with the
+        seconds that it took then.
+
+        Raises:
+            ViewMismatch: the expert compares place by place and the views differ.
+            ExpertUnavailable, ToolError: as `fitted`; the query cannot be read.
+        """
+        if self._readings is None:
+            return self._measured(name, normals, query, scope, limits, keep=keep)
+        key = reading_key(self._expert(name), normals, query, scope, limits)
+        if (found := self._readings.find(key)) is not None:
+            return found
+        try:
+            measurement = self._measured(name, normals, query, scope, limits, keep=keep)
+        except ViewMismatch as mismatch:
+            self._readings.keep(key, mismatch)
+            raise
+        self._readings.keep(key, measurement)
+        return measurement
+
     def extended(self, name: str, known: Sequence[ImageRef], more: Sequence[ImageRef]) -> FittedExpert:
         """The expert that knows `known` good images, taught `more`; what it knew is not learnt again.
 
@@ -118,6 +155,30 @@ class ExpertBench:
             self._shelf.keep(grown, expert, hashes, EVERYTHING)
         self._remember((name, EVERYTHING.digest, *hashes), grown)
         return grown
+
+    def tried(
+        self, name: str, normals: Sequence[ImageRef], *, advance: Callable[[], None] = lambda: None
+    ) -> Trial:
+        """How well the expert `name` does on the product that these good images show; see `try_expert`.
+
+        Raises:
+            ExpertUnavailable, ToolError: as `fitted`.
+            ValueError: too few images.
+        """
+        return try_expert(self._expert(name), [self._images.pixels(ref) for ref in normals], advance=advance)
+
+    def _measured(
+        self,
+        name: str,
+        normals: Sequence[ImageRef],
+        query: ImageRef,
+        scope: Scope,
+        limits: UserLimits | None,
+        *,
+        keep: bool,
+    ) -> Measurement:
+        fitted = self.fitted(name, normals, scope, limits=limits, keep=keep)
+        return fitted.read(self._images.pixels(query))
 
     def _expert(self, name: str) -> Expert:
         if name not in self._experts:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tools.experts.difference import SEAM_PX, Beside, Noise, deviation_map, noise_between
 from tools.experts.lighting import Light, light_between
-from tools.experts.registration import LONG_SIDE_PX, Registration, register, same_size
+from tools.experts.registration import LONG_SIDE_PX, Registration, register, same_size, unregistered
 from tools.experts.windows import Window, around, strips
 from tools.masks import Inside
 from tools.types import MapValues, Pixels
@@ -82,13 +82,14 @@ class Comparison:
         return self.agreement >= LEAST_AGREEMENT and self.deviating <= _MOST_DEVIATING
 
 
-def compare(query: Pixels, reference: Pixels, roi: Inside | None = None) -> Comparison:
+def compare(query: Pixels, reference: Pixels, roi: Inside | None = None, *, align: bool = True) -> Comparison:
     """Register, match the light, and measure what still differs.
 
     Args:
         query: RGB, shape (height, width, 3), uint8.
         reference: RGB of the good part.
         roi: what of the query counts, shape (height, width); None: all.
+        align: whether to register; else pixels are compared where they lie.
 
     Raises:
         ViewMismatch: the pictures cannot be aligned at all.
@@ -98,7 +99,7 @@ def compare(query: Pixels, reference: Pixels, roi: Inside | None = None) -> Comp
     identical = np.array_equal(query, reference)
     if _is_grey(query) and _is_grey(reference):
         query, reference = query[..., :1], reference[..., :1]
-    registration = register(query, reference, roi)
+    registration = register(query, reference, roi) if align else unregistered(query)
     registered = time.perf_counter()
     light = _light(query, reference, registration, roi)
     lit = time.perf_counter()

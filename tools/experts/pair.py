@@ -47,6 +47,8 @@ class PairExpert:
 
     Args:
         box_margin_px: what boxes leave around a region on every side; None: as an inspector would.
+        register: whether a query is aligned with its good image; False shows what aligning is good for. All
+            else stays as it is, the limits of aligned pictures among it.
     """
 
     name: Final = "pair"
@@ -54,11 +56,12 @@ class PairExpert:
     purpose: Final = "compare the image with a good part of the same view, place by place"
     requirement: Final = "a good image of the same view"
 
-    def __init__(self, *, box_margin_px: int | None = None) -> None:
+    def __init__(self, *, box_margin_px: int | None = None, register: bool = True) -> None:
         if box_margin_px is not None and box_margin_px < 0:
             raise ValueError(f"box_margin_px must not be negative, got {box_margin_px}")
-        self._box_margin_px = box_margin_px
-        self.version: Final = f"4 margin {'auto' if box_margin_px is None else box_margin_px}"
+        self._manner = Manner(box_margin_px, register)
+        margin = "auto" if box_margin_px is None else box_margin_px
+        self.version: Final = f"5 margin {margin}{'' if register else ' unaligned'}"
 
     def obstacle(self) -> str | None:
         """Nothing: it runs wherever this package does."""
@@ -73,7 +76,7 @@ class PairExpert:
         if not normals:
             raise ValueError("pair needs at least one good image")
         taught = References(tuple(normals), tuple(range(len(normals))), taught=len(normals))
-        return _fitted(taught, scope.roi, self._box_margin_px)
+        return _fitted(taught, scope.roi, self._manner)
 
     def restore(self, state: FittedState) -> FittedPair:
         """See `tools.experts.base.Expert`."""
@@ -83,7 +86,7 @@ class PairExpert:
             References(images, tuple(state.facts["indices"]), taught=state.facts["taught"]),
             Calibration.model_validate(state.facts["calibration"]),
             None if roi is None else Mask(roi.astype(bool)),
-            box_margin_px=self._box_margin_px,
+            manner=self._manner,
         )
 
 
@@ -94,6 +97,14 @@ class References:
     images: tuple[Pixels, ...]
     indices: tuple[int, ...]
     taught: int
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What of an expert's set-up matters after its fit; see `PairExpert`."""
+
+    box_margin_px: int | None = None
+    register: bool = True
 
 
 class FittedPair:
@@ -108,11 +119,11 @@ class FittedPair:
         roi: Mask | None = None,
         limits: UserLimits | None = None,
         *,
-        box_margin_px: int | None = None,
+        manner: Manner,
     ) -> None:
         self._kept = references
         self._thumbnails = tuple(thumbnail(reference) for reference in references.images)
-        self._box_margin_px = box_margin_px
+        self._manner = manner
         self._calibrated = calibration
         self._roi = roi
         self._limits = limits
@@ -130,7 +141,9 @@ class FittedPair:
         query = _workable(image)
         references = self._kept.images
         order = by_likeness(query, self._thumbnails) if len(references) > 1 else [0]
-        index, comparison = _compare_with_any(query, references, order, self._roi)
+        index, comparison = _compare_with_any(
+            query, references, order, self._roi, align=self._manner.register
+        )
         compared = time.perf_counter()
         score = float(comparison.deviation.max())
         zone = self.calibration.zone(score)
@@ -144,7 +157,7 @@ class FittedPair:
         if zone != "normal":
             within = None if self._roi is None else self._roi.sized(*image.shape[:2])
             found = marked_regions(map_values, self.calibration, image, aligned, within)
-            regions = tuple(with_margin(region, size_wh, self._box_margin_px) for region in found)
+            regions = tuple(with_margin(region, size_wh, self._manner.box_margin_px) for region in found)
         ended = time.perf_counter()
         reading = ExpertReading(
             expert=self.name,
@@ -155,7 +168,7 @@ class FittedPair:
             calibration=self.calibration,
             regions=regions,
             same_view=True,
-            notes=_notes(image, query, comparison),
+            notes=_notes(image, query, comparison, aligned=self._manner.register),
             seconds=ended - started,
             timings_s={**comparison.timings_s, "regions": ended - compared},
         )
@@ -167,7 +180,7 @@ class FittedPair:
 
     def with_limits(self, limits: UserLimits) -> FittedPair:
         """See `tools.experts.base.FittedExpert`."""
-        return FittedPair(self._kept, self._calibrated, self._roi, limits, box_margin_px=self._box_margin_px)
+        return FittedPair(self._kept, self._calibrated, self._roi, limits, manner=self._manner)
 
     def extended(self, normals: Sequence[Pixels]) -> FittedPair:
         """See `tools.experts.base.FittedExpert`; limits that a user set stay."""
@@ -175,7 +188,7 @@ class FittedPair:
         both = References(
             (*known.images, *normals), (*known.indices, *range(known.taught, taught)), taught=taught
         )
-        grown = _fitted(both, self._roi, self._box_margin_px)
+        grown = _fitted(both, self._roi, self._manner)
         return grown.with_limits(self._limits) if self._limits else grown
 
     def state(self) -> FittedState:
@@ -193,7 +206,7 @@ class FittedPair:
         return FittedState(arrays, facts)
 
 
-def _fitted(given: References, roi: Mask | None, box_margin_px: int | None) -> FittedPair:
+def _fitted(given: References, roi: Mask | None, manner: Manner) -> FittedPair:
     """Keep the first of the good images and the most diverse, and set the limits from them."""
     firsts = first_of_each(given.images)
     chosen = [firsts[place] for place in diverse([given.images[place] for place in firsts], MOST_REFERENCES)]
@@ -202,11 +215,16 @@ def _fitted(given: References, roi: Mask | None, box_margin_px: int | None) -> F
         tuple(given.indices[place] for place in chosen),
         taught=given.taught,
     )
-    return FittedPair(kept, _calibration(kept.images, roi), roi, box_margin_px=box_margin_px)
+    return FittedPair(kept, _calibration(kept.images, roi), roi, manner=manner)
 
 
 def _compare_with_any(
-    query: Pixels, references: Sequence[Pixels], order: Sequence[int], roi: Mask | None
+    query: Pixels,
+    references: Sequence[Pixels],
+    order: Sequence[int],
+    roi: Mask | None,
+    *,
+    align: bool = True,
 ) -> tuple[int, Comparison]:
     """The first good image in this order that shows the same view, by its index, and the comparison with it.
 
@@ -218,7 +236,7 @@ def _compare_with_any(
     refusal: ViewMismatch | None = None
     for index in order:
         try:
-            comparison = compare(query, references[index], within)
+            comparison = compare(query, references[index], within, align=align)
         except ViewMismatch as error:
             refusal = refusal or error
             continue
@@ -278,7 +296,7 @@ def _within(image: Pixels, long_side_px: float) -> Pixels:
     return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _notes(image: Pixels, query: Pixels, comparison: Comparison) -> tuple[str, ...]:
+def _notes(image: Pixels, query: Pixels, comparison: Comparison, *, aligned: bool) -> tuple[str, ...]:
     notes = []
     if query.shape != image.shape:
         size = f"{query.shape[1]}x{query.shape[0]}"
@@ -286,7 +304,12 @@ def _notes(image: Pixels, query: Pixels, comparison: Comparison) -> tuple[str, .
     if comparison.covered < 0.97:
         missing = f"{100 * (1 - comparison.covered):.0f} %"
         notes.append(f"{missing} of the image lies outside the template and was not compared.")
-    if comparison.agreement is None:
+    if not aligned:
+        notes.append(
+            "Registration is off: the template was compared as it lies, with the limits of aligned pictures, "
+            "and whether both show the same view was not asked."
+        )
+    elif comparison.agreement is None:
         notes.append(
             "There is too little structure to tell whether both show the same view; it is taken as so."
         )

@@ -62,6 +62,12 @@ _PLACE_PX: Final = 16
 _STRUCTURE_GREY: Final = 8.0
 """A place with less deviation than this holds grain rather than structure."""
 
+_BLANK_WITH_A_DEFECT: Final = 0.15
+"""Share of the places that may have changed on a blank good part for the rest to be called the same view."""
+
+_UNSEEN_BORDER: Final = 0.02
+"""Share of a side by which the camera may have moved over a part on which nothing shows that it did."""
+
 _ALIKE: Final = 0.6
 """Correlation from which on a place agrees; unrelated places rarely reach it."""
 
@@ -76,13 +82,15 @@ class Registration:
     A pixel is displaced by one of `bends`, in pixels of the query and one value a cell of a grid over the
     whole frame, then moved by `motion`. Each bend is a believable explanation of what the motion of the whole
     leaves, the likeliest first. `agreement` is the share (0..1) of structured places that look alike once
-    aligned, None where there is too little structure to tell.
+    aligned, None where there is too little structure to tell. `border` is the share of a side along the edge
+    of the reference beyond which the query may show what the reference does not.
     """
 
     size_wh: tuple[int, int]
     motion: Motion
     bends: tuple[Field, ...]
     agreement: float | None = None
+    border: float = 0.0
 
     def places(self, window: Window | None = None, bend: int = 0) -> tuple[Plane, Plane]:
         """Coordinates (x, y) in the reference of each pixel of a window of the query, by default of all."""
@@ -99,14 +107,15 @@ class Registration:
     def inside(self, x: Plane, y: Plane) -> Inside:
         """Which of these places lie in the reference."""
         width, height = self.size_wh
-        found: Inside = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
+        margin = round(self.border * min(width, height)) - 0.5
+        found: Inside = (x > margin) & (y > margin) & (x < width - 1 - margin) & (y < height - 1 - margin)
         return found
 
     def scaled(self, size_wh: tuple[int, int]) -> Registration:
         """The same between pictures of another size."""
         ratio = _ratio(size_wh, self.size_wh)
         bends = tuple(bend * _plane(ratio) for bend in self.bends)
-        return Registration(size_wh, _scaled(self.motion, ratio), bends, self.agreement)
+        return Registration(size_wh, _scaled(self.motion, ratio), bends, self.agreement, self.border)
 
 
 def same_size(query: Pixels, reference: Pixels) -> Pixels:
@@ -157,7 +166,15 @@ def register(query: Pixels, reference: Pixels, judged: Inside | None = None) -> 
         seen, known = (_structure(_reduced(picture, size_wh)) for picture in (query, reference))
         found = _improved(seen, known, found.scaled(size_wh))
     full = found.scaled((width, height))
-    return Registration(full.size_wh, full.motion, full.bends, agreement)
+    # Without structure nobody knows how the camera moved, nor what that brought into view.
+    border = _UNSEEN_BORDER if agreement is None else 0.0
+    return Registration(full.size_wh, full.motion, full.bends, agreement, border)
+
+
+def unregistered(query: Pixels) -> Registration:
+    """Each pixel at its own place, as if nothing had moved; whether both show one view is not asked."""
+    size_wh = (query.shape[1], query.shape[0])
+    return Registration(size_wh, np.eye(2, 3), (_still(size_wh),))
 
 
 def _level_wh(width: int, height: int, long_side_px: float) -> tuple[int, int]:
@@ -256,12 +273,23 @@ def _agreement(grey: Plane, known: Plane, found: Registration, judged: Inside | 
     aligned_spread = mean(aligned * aligned) - aligned_mean**2
     together = mean(grey * aligned) - grey_mean * aligned_mean
     correlation = together / np.sqrt(np.maximum(grey_spread, 1) * np.maximum(aligned_spread, 1))
-    structured = np.maximum(grey_spread, aligned_spread) > _STRUCTURE_GREY**2
-    structured &= mean(found.inside(x, y)) > 0.9
+    counted = mean(found.inside(x, y)) > 0.9
+    known_structured = (aligned_spread > _STRUCTURE_GREY**2) & counted
+    structured = ((grey_spread > _STRUCTURE_GREY**2) & counted) | known_structured
+    if known_structured.sum() < _least(known_structured):
+        step = grey_mean - aligned_mean
+        changed = np.abs(step - np.median(step)) > 2 * _STRUCTURE_GREY
+        if (structured | changed).mean() < _BLANK_WITH_A_DEFECT:
+            return None  # beside a blank good part, structure of the query's own is what is looked for
     for asked in (structured & (mean(judged) > 0.5) if judged is not None else structured, structured):
-        if asked.sum() >= max(4, 0.01 * asked.size):
+        if asked.sum() >= _least(asked):
             return float(np.mean(correlation[asked] >= _ALIKE))
     return None
+
+
+def _least(places: npt.NDArray[np.bool_]) -> float:
+    """Places under which nothing can be told."""
+    return max(4, 0.01 * places.size)
 
 
 def _correlation(seen: Plane, known: Plane, motion: Motion) -> float:

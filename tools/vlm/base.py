@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -26,11 +26,34 @@ class ImagePart:
 
 
 @dataclass(frozen=True)
-class Message:
-    """One turn of a conversation."""
+class ToolSpec:
+    """A tool that a model may call; `parameters` is the bounded JSON schema of its arguments."""
 
-    role: Literal["system", "user", "assistant"]
+    name: str
+    purpose: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A model's wish to use a tool; `arguments` keep to the tool's schema. `id` ties the answer to it."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation.
+
+    `call` is what an assistant's turn asked for, or what a tool's turn answers. Pictures may stand in a
+    tool's turn; where an endpoint takes none there, they travel in a user's turn behind it.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     parts: tuple[TextPart | ImagePart, ...]
+    call: ToolCall | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +71,18 @@ class Choice:
     options: tuple[str, ...]
 
 
-Constraint: TypeAlias = JsonSchema | Choice | None
+@dataclass(frozen=True)
+class CallTool:
+    """The reply must call exactly one of these tools.
+
+    Where an endpoint takes no tools, the same is asked for in words and under a JSON schema; `Reply.call` is
+    the same either way.
+    """
+
+    tools: tuple[ToolSpec, ...]
+
+
+Constraint: TypeAlias = JsonSchema | Choice | CallTool | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +100,8 @@ class Reply:
 
     `probabilities` maps each option of a `Choice` to its probability, renormalised over the options
     (None for other constraints, and where the server does not tell them whole).
-    `reasoning` is the separate reasoning text that some models give.
+    `reasoning` is the separate reasoning text that some models give. `call` is set for `CallTool` alone;
+    `text` is then what the model said beside it, often nothing.
     """
 
     text: str
@@ -74,6 +109,7 @@ class Reply:
     seconds: float
     probabilities: Mapping[str, float] | None = None
     reasoning: str | None = None
+    call: ToolCall | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +124,14 @@ class Sampling:
 
 GREEDY = Sampling()
 """The default: the likeliest token each time, under a fixed seed."""
+
+
+Heard: TypeAlias = Callable[[str], None]
+"""Takes a piece of an answer's text as it arrives.
+
+Called on the event loop, between the pieces, so that it has to be quick; never with an empty piece. What it
+raises ends the call.
+"""
 
 
 class VisionLanguageModel(Protocol):
@@ -110,8 +154,17 @@ class VisionLanguageModel(Protocol):
         *,
         constraint: Constraint = None,
         sampling: Sampling = GREEDY,
+        heard: Heard | None = None,
     ) -> Reply:
         """Answer a conversation.
+
+        Args:
+            messages: the conversation.
+            constraint: what the reply has to keep to.
+            sampling: what else shapes it.
+            heard: called with each piece of the text as it arrives; joined they are `Reply.text`. Only for
+                answers in free words (no constraint): it is never called otherwise. After an error what was
+                heard is no answer.
 
         Raises:
             VlmError: one of its kinds, as drawn in `tools.errors`; never a half answer.

@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from tools.errors import VlmInvalid
-from tools.vlm.base import Choice, Constraint, JsonSchema
+from tools.errors import VlmEmpty, VlmInvalid
+from tools.vlm.base import CallTool, Choice, Constraint, JsonSchema
 from tools.vlm.parse import check_json, one_line
+from tools.vlm.tool_calls import ToolStyle, call_in_text, call_schema, native_fields
 
 Dialect: TypeAlias = Literal["vllm", "openai"]
 """How an endpoint takes a choice: vLLM's `structured_outputs`, or the standard JSON schema with an enum."""
@@ -21,8 +22,10 @@ UNTOLD_SHARE = 0.01
 """Probability, of that told for the options, which may be missing or ambiguous before none is given."""
 
 
-def request_fields(constraint: Constraint, dialect: Dialect) -> dict[str, Any]:
+def request_fields(constraint: Constraint, dialect: Dialect, style: ToolStyle = "json") -> dict[str, Any]:
     """Fields of the request body that impose a constraint.
+
+    `style` is how a tool is asked for.
 
     JSON goes as the standard `response_format`, which vLLM honours as well. It is sent as an extra field
     because the client library would otherwise parse the reply itself and lose a truncated one.
@@ -38,6 +41,10 @@ def request_fields(constraint: Constraint, dialect: Dialect) -> dict[str, Any]:
             }
         case Choice(options=options):
             return {"extra_body": {"response_format": _response_format("choice", _choice_schema(options))}}
+        case CallTool() if style == "native":
+            return {"extra_body": native_fields(constraint, strict=dialect == "vllm")}
+        case CallTool():
+            return request_fields(call_schema(constraint), dialect)
         case None:
             return {"extra_body": {}}
 
@@ -69,9 +76,11 @@ def checked_text(text: str, constraint: Constraint, dialect: Dialect) -> str:
                     f"the model answered {one_line(text, 60)!r} where one of {list(options)} was asked for"
                 )
             return text.strip()
+        case CallTool():
+            call_in_text(text, constraint)
         case None:
             if not text.strip():
-                raise VlmInvalid("the model's reply is empty")
+                raise VlmEmpty("the model's reply is empty")
     return text
 
 

@@ -104,7 +104,8 @@ def sent_size(width_px: int, height_px: int, limits: SizeLimits = SizeLimits()) 
     elif width * height < limits.min_area_px:
         grow = math.sqrt(limits.min_area_px / (width_px * height_px))
         width, height = (math.ceil(side * grow / step) * step for side in (width_px, height_px))
-    return width, height
+    # Rounding may lengthen a picture that is just short enough to be sent.
+    return min(width, LONGEST_ASPECT * height), min(height, LONGEST_ASPECT * width)
 
 
 def to_image_px(

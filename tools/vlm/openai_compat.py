@@ -8,25 +8,27 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from tools.errors import VlmError, VlmInvalid, VlmTimeout
+from tools.errors import VlmInvalid, VlmRejected
 from tools.vlm.answers import whole_reply
-from tools.vlm.base import GREEDY, Constraint, Message, Reply, Sampling
+from tools.vlm.base import GREEDY, CallTool, Constraint, Heard, Message, Reply, Sampling
 from tools.vlm.constraints import Dialect, request_fields, room_for
 from tools.vlm.endpoint import EndpointInfo, ServedModel, ask_endpoint, check_url, choose_model, shown_url
 from tools.vlm.frames import BoxFrame, SizeLimits, family_of, sent_size
+from tools.vlm.guard import Guard
 from tools.vlm.pictures import PictureFormat, chat_messages
+from tools.vlm.tool_calls import ToolStyle, in_words
 
 if TYPE_CHECKING:
     import httpx2
     import openai
+    from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.vlm.wire import VisionChat
+    from tools.vlm.chat import AnyChat, StreamingChat, VisionChat
 
 HEALTH_TIMEOUT_S = 15.0
 """A list of models needs no model: an endpoint that takes longer over it than this hangs."""
@@ -34,11 +36,12 @@ HEALTH_TIMEOUT_S = 15.0
 
 @dataclass(frozen=True)
 class _Contact:
-    """What the first contact told: which model answers, in which frame, and how it takes a choice."""
+    """What the first contact told: which model answers, in which frame, how it takes a choice and a tool."""
 
     model: ServedModel
     frame: BoxFrame
     dialect: Dialect
+    style: ToolStyle
 
 
 @dataclass
@@ -50,6 +53,7 @@ class _Session:
     slots: asyncio.Semaphore
     first_contact: asyncio.Lock
     chat: VisionChat | None = None
+    heard_chat: StreamingChat | None = None
 
 
 class OpenAICompatibleModel:
@@ -67,6 +71,8 @@ class OpenAICompatibleModel:
         max_concurrency: Calls under way at once; further ones wait, outside their own timeout.
         dialect: How a choice is asked for; None finds out whether the endpoint is vLLM.
         frame: Frame of the model's boxes; None tells it from the model's name.
+        tool_calls: How a tool is asked for. "auto" asks vLLM in JSON, which its grammar enforces whatever the
+            chat template knows of tools, and others by tool calls, or in JSON once those are refused.
 
     Raises:
         ValueError: `base_url` is no URL, or a number is not positive.
@@ -84,6 +90,7 @@ class OpenAICompatibleModel:
         max_concurrency: int = 8,
         dialect: Dialect | None = None,
         frame: BoxFrame | None = None,
+        tool_calls: Literal["auto", "native", "json"] = "auto",
     ) -> None:
         if timeout_s <= 0 or max_concurrency < 1:
             raise ValueError(
@@ -92,12 +99,14 @@ class OpenAICompatibleModel:
         self._base_url = check_url(base_url)
         self._wanted = model
         self._api_key = api_key
+        self._guard = Guard(self._base_url, api_key)
         self._timeout_s = timeout_s
         self._limits = limits
         self._picture_format = picture_format
         self._max_concurrency = max_concurrency
         self._dialect = dialect
         self._frame = frame
+        self._tool_calls = tool_calls
         self._contact: _Contact | None = None
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, _Session] = WeakKeyDictionary()
         self._sessions_lock = threading.Lock()
@@ -134,13 +143,14 @@ class OpenAICompatibleModel:
         Raises:
             VlmError: the endpoint cannot be used, or does not serve the model.
         """
-        async with self._guarded(min(HEALTH_TIMEOUT_S, self._timeout_s)):
+        async with self._guard.within(min(HEALTH_TIMEOUT_S, self._timeout_s)):
             info = await ask_endpoint(self._session().client, self._base_url)
             model = choose_model(info, self._wanted)
             self._contact = _Contact(
                 model=model,
                 frame=self._frame or family_of(f"{model.root or ''} {model.name}"),
                 dialect=self._dialect or ("vllm" if info.is_vllm else "openai"),
+                style=self._style(info.is_vllm),
             )
             return info
 
@@ -150,6 +160,7 @@ class OpenAICompatibleModel:
         *,
         constraint: Constraint = None,
         sampling: Sampling = GREEDY,
+        heard: Heard | None = None,
     ) -> Reply:
         """Answer a conversation; the first call also finds out what the endpoint serves.
 
@@ -163,23 +174,56 @@ class OpenAICompatibleModel:
         contact = self._known()
         sampling = replace(sampling, max_tokens=room_for(constraint, sampling.max_tokens))
         async with session.slots:
-            # Encoding waits for a slot too, so that a long queue holds arrays and not their text.
-            prompt = await asyncio.to_thread(
-                chat_messages, messages, self._size_limits(), self._picture_format
+            if (
+                not isinstance(constraint, CallTool)
+                or contact.style == "json"
+                or self._tool_calls == "native"
+            ):
+                return await self._exchange(session, contact, messages, constraint, sampling, heard)
+            try:
+                return await self._exchange(session, contact, messages, constraint, sampling)
+            except (VlmRejected, VlmInvalid):
+                in_json = replace(contact, style="json")
+                reply = await self._exchange(session, in_json, messages, constraint, sampling)
+            self._contact = in_json  # it works, so that tool calls need not be tried again
+            return reply
+
+    async def _exchange(
+        self,
+        session: _Session,
+        contact: _Contact,
+        messages: Sequence[Message],
+        constraint: Constraint,
+        sampling: Sampling,
+        heard: Heard | None = None,
+    ) -> Reply:
+        """One request and its answer."""
+        if contact.style == "json":
+            messages = in_words(messages, constraint if isinstance(constraint, CallTool) else None)
+        # Encoding waits for a slot too, so that a long queue holds arrays and not their text.
+        prompt = await asyncio.to_thread(chat_messages, messages, self._size_limits(), self._picture_format)
+        fields = request_fields(constraint, contact.dialect, contact.style)
+        fields["extra_body"] |= dict(sampling.extra)
+        fields |= {
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "seed": sampling.seed,
+        }
+        started = time.perf_counter()
+        async with self._guard.within(self._timeout_s):
+            if heard is None or constraint is not None:
+                message = await self._chat(session).ainvoke(prompt, **fields)
+            else:
+                message = await self._heard(session, prompt, fields, heard)
+            seconds = time.perf_counter() - started
+            return whole_reply(
+                message, constraint, contact.dialect, sampling.max_tokens, seconds, contact.style
             )
-            fields = request_fields(constraint, contact.dialect)
-            fields["extra_body"] |= dict(sampling.extra)
-            started = time.perf_counter()
-            async with self._guarded(self._timeout_s):
-                message = await self._chat(session).ainvoke(
-                    prompt,
-                    max_tokens=sampling.max_tokens,
-                    temperature=sampling.temperature,
-                    seed=sampling.seed,
-                    **fields,
-                )
-                seconds = time.perf_counter() - started
-                return whole_reply(message, constraint, contact.dialect, sampling.max_tokens, seconds)
+
+    def _style(self, is_vllm: bool) -> ToolStyle:
+        if self._tool_calls == "auto":
+            return "json" if is_vllm else "native"
+        return self._tool_calls
 
     async def aclose(self) -> None:
         """Close what this event loop opened. Not needed before a loop ends: no connection is kept idle."""
@@ -214,51 +258,33 @@ class OpenAICompatibleModel:
             return session
 
     def _chat(self, session: _Session) -> VisionChat:
-        from tools.vlm.wire import vision_chat
+        from tools.vlm.chat import VisionChat
 
         if session.chat is None:
-            session.chat = vision_chat(
-                base_url=self._base_url,
-                model=self.name,
-                api_key=self._sent_key(),
-                client=session.http,
-                timeout_s=self._timeout_s,
-            )
+            session.chat = self._opened(VisionChat, session)
         return session.chat
+
+    async def _heard(
+        self, session: _Session, prompt: list[BaseMessage], fields: dict[str, Any], heard: Heard
+    ) -> AIMessage:
+        from tools.vlm.chat import StreamingChat, hear_out
+
+        if session.heard_chat is None:
+            session.heard_chat = self._opened(StreamingChat, session)
+        return await hear_out(session.heard_chat, prompt, heard, **fields)
+
+    def _opened(self, kind: type[AnyChat], session: _Session) -> AnyChat:
+        from tools.vlm.chat import open_chat
+
+        return open_chat(
+            kind,
+            base_url=self._base_url,
+            model=self.name,
+            api_key=self._sent_key(),
+            client=session.http,
+            timeout_s=self._timeout_s,
+        )
 
     def _sent_key(self) -> str:
         # The client library insists on a key: without one it would send OPENAI_API_KEY to this endpoint.
         return self._api_key or "none"
-
-    @asynccontextmanager
-    async def _guarded(self, timeout_s: float) -> AsyncIterator[None]:
-        """One exchange with the endpoint: its deadline, and its errors in our words."""
-        import openai
-
-        from tools.vlm.wire import UNREADABLE, translate
-
-        try:
-            async with asyncio.timeout(timeout_s):
-                yield
-        except TimeoutError as exc:
-            raise self._about_here(
-                VlmTimeout(f"no answer within {timeout_s:g} s; raise the timeout or lighten the load")
-            ) from exc
-        except VlmError as exc:
-            raise self._about_here(exc) from self._unless_telling(exc.__cause__)
-        except openai.OpenAIError as exc:
-            raise self._about_here(translate(exc)) from self._unless_telling(exc)
-        except UNREADABLE as exc:
-            raise self._about_here(
-                VlmInvalid("the endpoint's answer claims to be JSON and is not; see the server's log")
-            ) from self._unless_telling(exc)
-
-    def _about_here(self, error: VlmError) -> VlmError:
-        """The same error, naming the endpoint, with the key struck out if the server repeats it."""
-        message = f"{error} [{shown_url(self._base_url)}]"
-        return type(error)(message.replace(self._api_key, "***") if self._api_key else message)
-
-    def _unless_telling(self, cause: BaseException | None) -> BaseException | None:
-        """A cause that may stand in a traceback: none if the server's words in it repeat the key."""
-        telling = cause is not None and self._api_key is not None and self._api_key in f"{cause!s} {cause!r}"
-        return None if telling else cause

@@ -1,7 +1,8 @@
 """Replies in JSON, read strictly: what does not keep to its schema is a fault, never "nothing found".
 
 Tolerated around the JSON: white space, a byte order mark, and one Markdown code fence (three backticks with
-or without a language word). Nothing else: no prose before or after, no repair, no duplicate keys, no NaN.
+or without a language word). Nothing else: no prose before or after, no repair, no duplicate keys, no NaN,
+no half of a surrogate pair.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tools.errors import VlmInvalid
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 _FENCE = re.compile(r"\A```[A-Za-z0-9_-]*[ \t]*\r?\n(?P<body>.*)\r?\n[ \t]*```\Z", re.DOTALL)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN_CHARS = 160
 
 
@@ -27,6 +29,11 @@ def one_line(text: str, limit: int = _SHOWN_CHARS) -> str:
     visible = "".join(character if character.isprintable() else " " for character in text[: 20 * limit])
     folded = " ".join(visible.split())
     return folded if len(folded) <= limit else folded[: limit - 3].rstrip() + "..."
+
+
+def whole_characters(text: str) -> str:
+    """Text that UTF-8 can hold: half of a surrogate pair, which JSON can smuggle in, becomes U+FFFD."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def read_json(text: str) -> JsonValue:
@@ -42,6 +49,7 @@ def read_json(text: str) -> JsonValue:
         value: JsonValue = json.loads(
             body, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique_keys
         )
+        json.dumps(value, ensure_ascii=False).encode()  # refuses half a character, which no file can hold
     except (ValueError, RecursionError) as exc:  # ValueError: also a number of over 4300 digits
         raise VlmInvalid(
             f"the model's reply is not valid JSON ({one_line(str(exc), 80)}): {one_line(body)}"

@@ -12,6 +12,7 @@ from PIL import Image
 from tools.types import Pixels
 from tools.vlm.base import ImagePart, Message, TextPart
 from tools.vlm.frames import SizeLimits, sent_size
+from tools.vlm.tool_calls import with_pictures_shown
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -45,15 +46,34 @@ def data_uri(pixels: Pixels, limits: SizeLimits, picture_format: PictureFormat =
 def chat_messages(
     messages: Sequence[Message], limits: SizeLimits, picture_format: PictureFormat = "png"
 ) -> list[BaseMessage]:
-    """Messages for langchain, order of turns and parts kept; a lone text stays a plain string.
+    """Messages for langchain, order of turns and parts kept.
+
+    A lone text is a plain string, and so is what a model said: few endpoints take parts from it.
 
     Raises:
         VlmRejected: no size within the limits fits a picture.
+        ValueError: a tool's turn does not answer the call before it.
     """
-    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+    return [_turn(message, limits, picture_format) for message in with_pictures_shown(messages)]
 
-    kinds = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
-    return [kinds[message.role](content=_content(message, limits, picture_format)) for message in messages]
+
+def _turn(message: Message, limits: SizeLimits, picture_format: PictureFormat) -> BaseMessage:
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+    content = _content(message, limits, picture_format)
+    call = message.call
+    match message.role:
+        case "system":
+            return SystemMessage(content=content)
+        case "assistant" if call is not None:
+            wish = {"id": call.id, "name": call.name, "args": dict(call.arguments)}
+            return AIMessage(content=content, tool_calls=[wish])
+        case "assistant":
+            return AIMessage(content=content)
+        case "tool" if call is not None:
+            return ToolMessage(content=content, tool_call_id=call.id)
+        case _:
+            return HumanMessage(content=content)
 
 
 def _content(
@@ -62,6 +82,8 @@ def _content(
     match message.parts:
         case (TextPart(text=text),):
             return text
+        case parts if message.role == "assistant" and all(isinstance(part, TextPart) for part in parts):
+            return "\n".join(part.text for part in parts if isinstance(part, TextPart))
         case parts:
             return [_part(part, limits, picture_format) for part in parts]
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from tools.errors import VlmError
-from tools.vlm.base import GREEDY, Choice, Constraint, Message, Reply, Sampling, Usage
+from tools.errors import VlmError, VlmTruncated
+from tools.vlm.base import (
+    GREEDY,
+    CallTool,
+    Choice,
+    Constraint,
+    Heard,
+    Message,
+    Reply,
+    Sampling,
+    ToolCall,
+    Usage,
+)
 from tools.vlm.constraints import checked_text
 from tools.vlm.frames import OTHER, BoxFrame, SizeLimits, sent_size
+from tools.vlm.tool_calls import call_in_text, checked_call
 
 
 @dataclass(frozen=True)
@@ -27,8 +41,10 @@ class ScriptedCall:
         return "\n".join(getattr(part, "text", None) or f"<{getattr(part, 'label', '')}>" for part in parts)
 
 
-ScriptedReply: TypeAlias = str | Reply | VlmError | Callable[[ScriptedCall], "str | Reply | VlmError"]
-"""What to answer: a text, a whole reply, an error to raise, or a function of the call that gives one."""
+Scripted: TypeAlias = str | Reply | ToolCall | VlmError
+
+ScriptedReply: TypeAlias = Scripted | Callable[[ScriptedCall], Scripted]
+"""What to answer: a text, a whole reply, a tool call, an error to raise, or a function that gives one."""
 
 
 class ScriptedModel:
@@ -76,8 +92,9 @@ class ScriptedModel:
         *,
         constraint: Constraint = None,
         sampling: Sampling = GREEDY,
+        heard: Heard | None = None,
     ) -> Reply:
-        """Give the next reply.
+        """Give the next reply; `heard` gets it word by word, a cut one (`VlmTruncated`) as far as it came.
 
         Raises:
             VlmError: the script says so, or the scripted text breaks the constraint (`VlmInvalid`).
@@ -92,14 +109,32 @@ class ScriptedModel:
         self.calls.append(call)
         given = scripted(call) if callable(scripted) else scripted
         if isinstance(given, VlmError):
+            if isinstance(given, VlmTruncated):
+                await _speak(given.text, constraint, heard)
             raise given
         reply = given if isinstance(given, Reply) else _plain(given, constraint)
-        checked_text(reply.text, constraint, "vllm")
+        if isinstance(constraint, CallTool) and reply.call is not None:
+            checked_call(reply.call, constraint)
+        elif isinstance(constraint, CallTool):
+            reply = replace(reply, call=call_in_text(reply.text, constraint))
+        else:
+            checked_text(reply.text, constraint, "vllm")
+        await _speak(reply.text, constraint, heard)
         return reply
 
 
-def _plain(text: str, constraint: Constraint) -> Reply:
-    probabilities = None
+async def _speak(text: str, constraint: Constraint, heard: Heard | None) -> None:
+    if heard is None or constraint is not None:
+        return
+    for word in re.findall(r"\s*\S+|\s+", text):
+        heard(word)
+        await asyncio.sleep(0)  # as between tokens off the wire, so that a listener may stop it
+
+
+def _plain(given: str | ToolCall, constraint: Constraint) -> Reply:
+    if isinstance(given, ToolCall):
+        return Reply(text="", usage=Usage(), seconds=0.0, call=given)
+    text, probabilities = given, None
     if isinstance(constraint, Choice):
         probabilities = {option: float(option == text) for option in constraint.options}
     return Reply(text=text, usage=Usage(), seconds=0.0, probabilities=probabilities)

@@ -1,6 +1,6 @@
-"""The lower library at the wire: its chat class, its HTTP client, and its errors in our words.
+"""The lower library at the wire: its HTTP client, and its errors in our words.
 
-Imports openai and langchain_openai (over a second), so only `openai_compat` imports it, at the first call.
+Imports openai (over a second), so that it is only imported at the first call.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from typing import Any
 
 import httpx2
 import openai
-from langchain_core.outputs import ChatResult
-from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models import base as lower
-from pydantic import SecretStr
 
 from tools.errors import (
     VlmError,
@@ -99,49 +95,6 @@ def sdk_client(
     )
 
 
-class VisionChat(ChatOpenAI):
-    """ChatOpenAI that keeps the separate reasoning text and refuses what is not a chat completion."""
-
-    def _create_chat_result(
-        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
-    ) -> ChatResult:
-        try:
-            result = super()._create_chat_result(response, generation_info)
-            body = response if isinstance(response, dict) else response.model_dump(warnings=False)
-            message = body["choices"][0]["message"]
-            reasoning = message.get("reasoning") or message.get("reasoning_content")
-            generation = result.generations[0]
-            usage = (result.llm_output or {}).get("token_usage")
-            if not isinstance(usage, dict | None):
-                raise TypeError("its usage is no object")
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
-            raise VlmInvalid(
-                f"the endpoint's answer is not a chat completion ({one_line(str(exc), 100)}): "
-                "check that the URL is that of an OpenAI-compatible API, ending in /v1"
-            ) from exc
-        if isinstance(reasoning, str):
-            generation.message.additional_kwargs["reasoning_content"] = reasoning
-        return result
-
-
-def vision_chat(
-    *, base_url: str, model: str, api_key: str, client: httpx2.AsyncClient, timeout_s: float
-) -> VisionChat:
-    """The chat class for one endpoint and model. One retry layer is enough, and it is not this one."""
-    return VisionChat(
-        base_url=base_url,
-        model=model,
-        api_key=SecretStr(api_key),
-        http_async_client=client,
-        openai_proxy="",  # else OPENAI_PROXY in the environment is refused beside a client
-        timeout=timeouts(timeout_s),
-        max_retries=0,
-        cache=False,
-        disable_streaming=True,  # else a graph that streams its messages would change the answer
-        use_responses_api=False,
-    )
-
-
 def _said(exc: openai.APIError) -> str:
     """The server's own words, from whichever field it puts them into."""
     body = exc.body
@@ -152,6 +105,8 @@ def _said(exc: openai.APIError) -> str:
                 return one_line(inner[key])
         if isinstance(inner, str):
             return one_line(inner)
+    if isinstance(body, str) and body:
+        return one_line(body)
     if isinstance(exc, openai.APIStatusError):
         return one_line(exc.response.text) or "no reason given"
     return one_line(exc.message)
@@ -187,6 +142,14 @@ def _status(exc: openai.APIStatusError) -> VlmError:
     return from_status(exc.status_code, _said(exc))
 
 
+def _told_midway(exc: openai.APIError) -> VlmError:
+    """An error that stands in a stream, behind a status that said all was well; vLLM tells its own there."""
+    code = exc.body.get("code") if isinstance(exc.body, dict) else None
+    if isinstance(code, int) and 400 <= code < 600:
+        return from_status(code, _said(exc))
+    return VlmServerError(f"the endpoint failed: {_said(exc)}")
+
+
 def _connection(exc: openai.APIConnectionError) -> VlmError:
     for cause in _chain(exc):
         if isinstance(cause, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError):
@@ -213,7 +176,7 @@ def _chain(exc: BaseException) -> list[BaseException]:
 
 TRANSLATIONS: dict[type[Exception], Callable[[Any], VlmError]] = {
     openai.OpenAIError: lambda exc: VlmServerError(f"the endpoint's client failed: {one_line(str(exc))}"),
-    openai.APIError: lambda exc: VlmServerError(f"the endpoint failed: {_said(exc)}"),
+    openai.APIError: _told_midway,
     openai.APIConnectionError: _connection,
     openai.APITimeoutError: _timed_out,
     openai.APIResponseValidationError: lambda exc: VlmInvalid(
@@ -247,12 +210,14 @@ NOT_OURS = (
     "WebSocketQueueFullError",
     "_AmbiguousModuleClientUsageError",
 )
-"""Errors of features that are never used here: old calls, streams, workload identities, realtime sockets."""
+"""Errors of features that are never used here: old calls, streams read twice, workload identities, realtime
+sockets."""
 
 
 def translate(exc: openai.OpenAIError) -> VlmError:
     """The error of ours for one of the lower library's; the most specific entry wins."""
-    if isinstance(exc, lower.OpenAIAPIContextOverflowError):
+    # Some tell this with a 5xx, or within a stream.
+    if isinstance(exc, openai.APIError) and "exceeds the context window" in str(exc):
         return VlmRejected(
             f"the prompt is too long for the model; send fewer or smaller pictures: {_said(exc)}"
         )

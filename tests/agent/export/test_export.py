@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.cli.main import LazyGroup
+from agent.cli.main import Commands
 from agent.errors import UsageError
 from agent.export.coco import to_coco
 from agent.export.label_studio import labelling_interface, to_task
@@ -237,7 +237,7 @@ def test_more_defects_than_a_mask_can_number_are_refused():
 @pytest.fixture
 def export(agent, monkeypatch):
     """Run `agent export ...`."""
-    monkeypatch.setitem(LazyGroup.places, "export", ("agent.cli.export:export", "Export reports."))
+    monkeypatch.setitem(Commands.places, "export", ("agent.cli.export:export", "Export reports."))
     return lambda *arguments: agent("export", *arguments)
 
 

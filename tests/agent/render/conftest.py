@@ -8,12 +8,19 @@ import pytest
 
 from graphs.report import (
     Cause,
+    Check,
+    Criterion,
     Defect,
     DefectReport,
+    Deviation,
+    Extent,
     Fault,
     KnowledgePassage,
+    Look,
     PlanStep,
     Recommendation,
+    Spent,
+    TextLine,
     TraceEntry,
 )
 from tools.types import Box, Calibration, ExpertReading, ImageRef, Region
@@ -180,6 +187,83 @@ def anomalous_report() -> DefectReport:
         artifacts={"overlay": "overlay.png", "heatmap": "heatmap.png", "crop_1": "crop_1.png"},
         versions={"inspection-agent": "0.1.0", "langgraph": "1.2.22", "backbone": "efficientnet-lite0"},
     )
+
+
+@pytest.fixture
+def whole_report(anomalous_report: DefectReport) -> DefectReport:
+    """A report with everything that one can hold: checks, looks, extents, criteria, actions by kind."""
+    open_track, other = anomalous_report.defects
+    criterion = Criterion(
+        severity="critical",
+        text="Always critical on a functional net.",
+        source="bare_pcb:open-circuit:look",
+    )
+    extent = Extent(
+        width_px=11,
+        height_px=16,
+        area_px=150,
+        length_px=16.4,
+        breadth_px=9.2,
+        width_mm=0.55,
+        height_mm=0.8,
+        area_mm2=0.375,
+        orientation_deg=88.0,
+        contrast=-31.0,
+    )
+    missing = Deviation(
+        id="layout:1",
+        kind="missing",
+        component="via",
+        description="At the left one of 8 is missing: via.",
+        box_xyxy_px=(40, 300, 60, 320),
+        expected="8",
+        found="7",
+        decisive=True,
+    )
+    contain, correct = anomalous_report.recommendations
+    return anomalous_report.model_copy(
+        update={
+            "defects": (open_track.model_copy(update={"criterion": criterion, "extent": extent}), other),
+            "recommendations": (
+                contain.model_copy(update={"kind": "containment"}),
+                correct.model_copy(update={"kind": "correction"}),
+            ),
+            "layout": Check(done=True, note="42 component(s) were compared.", deviations=(missing,)),
+            "print": Check(
+                done=True,
+                note="Read 1 line(s).",
+                lines=(TextLine(text="CTRL-07 REV C", box_xyxy_px=(480, 560, 600, 576), confidence=0.98),),
+            ),
+            "looks": (
+                Look(
+                    number=1,
+                    by="vlm:m",
+                    how="asked",
+                    tool="compare",
+                    box_xyxy_px=(200, 500, 240, 530),
+                ),
+                Look(
+                    number=2,
+                    by="vlm:m",
+                    how="blind",
+                    tool="zoom",
+                    box_xyxy_px=(213, 506, 224, 522),
+                    said="anomalous",
+                    confidence=0.91,
+                    agrees=False,
+                    detail="Close up, place 1 shows a defect.",
+                ),
+            ),
+            "spent": Spent(rounds=2, seconds=3.25, tokens=2210, ended="confirmed"),
+            "mm_per_px": 0.05,
+        }
+    )
+
+
+@pytest.fixture
+def chinese_report(whole_report: DefectReport) -> DefectReport:
+    """The same with the labels of a Chinese report."""
+    return whole_report.model_copy(update={"language": "zh"})
 
 
 @pytest.fixture

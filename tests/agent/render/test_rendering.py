@@ -15,8 +15,10 @@ from agent.render import FORMATS, render
 from agent.render.console import stream_style
 from agent.render.html import gauge, render_html
 from agent.render.json_ import render_json
-from agent.render.wording import crop_of, duration, percent, place
+from agent.render.wording import Wording, crop_of, duration
 from graphs.report import DefectReport, TraceEntry
+
+ENGLISH = Wording("en")
 
 PEOPLE = ["text", "markdown", "html"]
 
@@ -31,7 +33,12 @@ def words(output: str) -> str:
 def test_every_defect_and_every_source_is_there(anomalous_report: DefectReport, form: str) -> None:
     output = words(render(anomalous_report, form, width=200))
     for defect in anomalous_report.defects:
-        for expected in (defect.type, defect.description, percent(defect.confidence), place(defect)):
+        for expected in (
+            defect.type,
+            defect.description,
+            ENGLISH.percent(defect.confidence),
+            ENGLISH.place(defect),
+        ):
             assert expected in output
     for advice in anomalous_report.recommendations:
         assert advice.action in output
@@ -220,7 +227,7 @@ def test_an_unknown_format_is_named(normal_report: DefectReport) -> None:
     ],
 )
 def test_percent(fraction: float, shown: str) -> None:
-    assert percent(fraction) == shown
+    assert ENGLISH.percent(fraction) == shown
 
 
 def test_duration() -> None:

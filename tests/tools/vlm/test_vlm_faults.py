@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tools.errors import (
+    VlmEmpty,
     VlmError,
     VlmInvalid,
     VlmRefused,
@@ -149,10 +150,10 @@ async def test_each_fault_has_its_error(endpoint, name):
 
 
 ANSWERS = {
-    "empty": ({"content": ""}, VlmInvalid, "empty"),
-    "blank": ({"content": " \n"}, VlmInvalid, "empty"),
-    "null": ({"content": None}, VlmInvalid, "empty"),
-    "only reasoning": ({"content": None, "reasoning": "hm"}, VlmInvalid, "empty"),
+    "empty": ({"content": ""}, VlmEmpty, "empty"),
+    "blank": ({"content": " \n"}, VlmEmpty, "empty"),
+    "null": ({"content": None}, VlmEmpty, "empty"),
+    "only reasoning": ({"content": None, "reasoning": "hm"}, VlmEmpty, "empty"),
     "a number": ({"content": 3}, VlmInvalid, "not a chat completion|empty"),
     "cut": ({"content": "fi", "finish_reason": "length"}, VlmTruncated, "512 tokens"),
     "filtered": ({"content": "", "finish_reason": "content_filter"}, VlmRefused, "content filter"),
@@ -171,6 +172,21 @@ async def test_each_half_answer_has_its_error(endpoint, saying, name):
         await OpenAICompatibleModel(endpoint.url).complete(ASK)
     assert type(caught.value) is expected
     assert str(caught.value).isprintable()
+
+
+async def test_half_a_character_is_marked_and_the_conversation_goes_on(endpoint, saying):
+    endpoint.chat = saying("a \ud800 b", reasoning="\udfff")
+    model = OpenAICompatibleModel(endpoint.url)
+    reply = await model.complete(ASK)
+    assert (reply.text, reply.reasoning) == ("a \ufffd b", "\ufffd")
+    await model.complete([*ASK, Message("assistant", (TextPart(reply.text),)), *ASK])
+
+
+async def test_what_had_come_of_a_cut_answer_is_kept(endpoint, saying):
+    endpoint.chat = saying(content="B. The edge is", finish_reason="length")
+    with pytest.raises(VlmTruncated) as caught:
+        await OpenAICompatibleModel(endpoint.url).complete(ASK)
+    assert caught.value.text == "B. The edge is"
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,17 @@ def test_hostile_sizes_are_refused(text):
     assert len(str(caught.value)) < 350
 
 
+@pytest.mark.parametrize("text", [r'["\ud800"]', r'{"\udfff": 1}', '["\ud800"]'])
+def test_half_a_character_is_refused(text):
+    with pytest.raises(VlmInvalid) as caught:
+        read_json(text)
+    assert str(caught.value).isprintable()
+
+
+def test_both_halves_of_a_character_are_one():
+    assert read_json(r'["\ud83d\udd29"]') == ["\U0001f529"]
+
+
 def test_the_first_broken_place_is_named():
     with pytest.raises(VlmInvalid, match=r"Decision at box\.\d*\.?3"):
         parse_reply('{"verdict": "normal", "confidence": 0.5, "box": [1, 2, 3, 9999]}', Decision)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from tools.clip.device import on_device
+from tools.clip.files import load_clip
 from tools.errors import ExpertUnavailable
-from tools.experts.anomalyclip.clip import Clip
-from tools.experts.anomalyclip.clip_files import load_clip
 from tools.experts.anomalyclip.model import AnomalyClip
 from tools.experts.anomalyclip.prompt_files import read_checkpoint
 from tools.experts.anomalyclip.settings import Recipe
@@ -44,17 +44,3 @@ def open_model(
     with torch.no_grad():
         texts = checkpoint.prompts.to(clip.text_projection.device).texts(clip)
     return AnomalyClip(clip, texts, recipe)
-
-
-def on_device(clip: Clip, device: str) -> Clip:
-    """The CLIP on "cpu", "cuda", or with "auto" on a GPU where there is one.
-
-    Raises:
-        ExpertUnavailable: there is no such device.
-    """
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    try:
-        return clip.to(chosen)
-    except (RuntimeError, AssertionError) as error:
-        said = str(error).splitlines()[0]
-        raise ExpertUnavailable(f"the model cannot run on {chosen!r} ({said}); choose cpu") from error

@@ -1,50 +1,51 @@
 """Learnt prompts from and to a file: the published checkpoints, and our own with a card of their making.
 
-Our own file is one safetensors file, so that prompts, the optimiser's memory and the card are replaced
-together or not at all; the card stands in its metadata and, for people, in a JSON file beside it.
+Our own file is one safetensors file with all that learning goes on from (`tools.learning.memory`), so that
+prompts, the optimiser's memory and the card are replaced together or not at all; the card stands in its
+metadata and, with the losses of each epoch, in a JSON file beside it for people.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import Field
 from torch import Tensor
 
 from tools.atomic import write_atomically
-from tools.errors import ExpertUnavailable
-from tools.experts.anomalyclip.clip import Clip
-from tools.experts.anomalyclip.clip_files import read_tensors
+from tools.clip.files import read_tensors
+from tools.clip.model import Clip
+from tools.errors import ExpertUnavailable, LearningError
 from tools.experts.anomalyclip.files import PROMPTS_NAME
-from tools.experts.anomalyclip.layouts import DataFacts
 from tools.experts.anomalyclip.prompts import DAMAGED_WORDS, GOOD_WORDS, START, Prompts
 from tools.experts.anomalyclip.settings import Recipe
+from tools.learning.memory import Memory, read_best, read_memory, write_memory
+from tools.learning.plan import Precision
+from tools.marked.layouts import DataFacts
 from tools.types import Value
 
 CARD_NAME: Final = "prompts.json"
 
 _CARD: Final = "card"
-_MEMORY: Final = "adam."
+_ONLY_IN_FORMAT_1: Final = frozenset({"steps", "losses"})
 _MOST_BYTES: Final = 256 * 2**20
 _WORDS_TOLERANCE: Final = 2e-4
 """Of the embeddings of the fixed words, about 0.02 each, which a checkpoint can keep as float16."""
 
 
-class EpochLosses(Value):
-    """Mean losses of an epoch: `image` of the whole pictures, `pixels` of the maps before its weight."""
-
-    image: FiniteFloat
-    pixels: FiniteFloat
-
-
 class Card(Value):
-    """How a file of prompts was made; enough to go on learning, and to judge what it is good for."""
+    """How a file of prompts was made; enough to go on learning, and to judge what it is good for.
 
-    format: Literal[1] = 1
+    `validation` is the share of the pictures that was only judged by. A file of format 1 holds prompts alone,
+    and an optimiser's memory that learning no longer goes on from.
+    """
+
+    format: Literal[1, 2] = 2
     method: Literal["anomalyclip"] = "anomalyclip"
     source: str = "Zhou et al., ICLR 2024, arXiv 2310.18961"
     base: str
@@ -58,8 +59,8 @@ class Card(Value):
     learning_rate: float = Field(gt=0)
     pixel_weight: float
     seed: int
-    steps: int = 0
-    losses: tuple[EpochLosses, ...] = ()
+    precision: Precision = "off"
+    validation: float = Field(default=0.0, ge=0, lt=1)
 
     @property
     def recipe(self) -> Recipe:
@@ -67,27 +68,18 @@ class Card(Value):
         return Recipe(self.side_px, self.layers, self.alike_blocks)
 
     def differs(self, other: Card) -> str | None:
-        """The first field in which learning differs, what was done of it aside; None if in nothing."""
-        done = {"steps", "losses", "base_sha256"}  # equal weights in another file have the same fingerprint
-        fields = (name for name in type(self).model_fields if name not in done)
+        """The first field in which learning differs; None if in nothing."""
+        aside = {"base_sha256"}  # equal weights in another file have the same fingerprint
+        fields = (name for name in type(self).model_fields if name not in aside)
         return next((name for name in fields if getattr(self, name) != getattr(other, name)), None)
 
 
 @dataclass(frozen=True)
-class Adam:
-    """What the optimiser remembers of each parameter, by name: means of gradients and of their squares."""
-
-    mean: Mapping[str, Tensor]
-    square: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """Prompts as they came from a file, with their card and the optimiser's memory where it has them."""
+    """Prompts as they came from a file, with their card where it has one."""
 
     prompts: Prompts
     card: Card | None = None
-    adam: Adam | None = None
 
 
 def read_checkpoint(path: Path, clip: Clip) -> Checkpoint:
@@ -118,54 +110,68 @@ def read_checkpoint(path: Path, clip: Clip) -> Checkpoint:
     return checkpoint
 
 
-def write_checkpoint(folder: Path, prompts: Prompts, card: Card, adam: Adam) -> Path:
+def read_learning(path: Path) -> tuple[Memory, Card]:
+    """All that was kept of learning, to go on from.
+
+    Raises:
+        ExpertUnavailable: the file is missing, damaged, or holds no prompts of this program.
+        LearningError: it keeps prompts only.
+    """
+    card = _card(path)
+    if card.format == 1:
+        raise LearningError(
+            f"{path} was learnt by an earlier version: inspections read it as it is, but learning cannot go "
+            "on from it; begin anew in another --out"
+        )
+    memory, _ = read_memory(path)
+    return memory, card
+
+
+def write_checkpoint(folder: Path, memory: Memory, card: Card) -> Path:
     """Keep prompts in a folder, in place of what it kept before; a crash leaves the old or the new, whole.
 
     Returns:
-        The file that AGENT_ANOMALYCLIP_PROMPTS may name.
+        The file that AGENT_ANOMALYCLIP_PROMPTS may name; what is read from it are the best prompts.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    from safetensors.torch import save
-
-    tensors = {name: _plain(tensor) for name, tensor in prompts.state_dict().items()}
-    tensors |= {f"{_MEMORY}mean.{name}": _plain(tensor) for name, tensor in adam.mean.items()}
-    tensors |= {f"{_MEMORY}square.{name}": _plain(tensor) for name, tensor in adam.square.items()}
-    said = card.model_dump_json(indent=1)
-    write_atomically(folder / PROMPTS_NAME, save(tensors, metadata={_CARD: said}))
-    write_atomically(folder / CARD_NAME, said.encode())
+    write_memory(folder / PROMPTS_NAME, memory, card.model_dump_json())
+    told: dict[str, Any] = {
+        **card.model_dump(mode="json"),
+        "best_epoch": memory.best_epoch,
+        "losses": [
+            record.losses | ({} if record.score is None else {"score": record.score})
+            for record in memory.records
+        ],
+    }
+    write_atomically(folder / CARD_NAME, json.dumps(told, indent=1).encode())
     return folder / PROMPTS_NAME
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-
-
 def _own(path: Path, tensors: Mapping[str, Tensor]) -> Checkpoint:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        said = (file.metadata() or {}).get(_CARD)
+    """The best prompts of a file of ours; those of format 1 stand under their bare names."""
+    card = _card(path)
     try:
-        card = Card.model_validate_json(said or "")
-        prompts = _prompts(tensors, "good", "damaged", "deep.")
-    except (ValidationError, KeyError) as error:
-        what = str(error).splitlines()[0]
+        state = tensors if card.format == 1 else read_best(path)[0]
+        return Checkpoint(_prompts(state, "good", "damaged", "deep."), card)
+    except (KeyError, LearningError) as error:
+        raise ExpertUnavailable(f"{path} holds no prompts with a card of this program ({error})") from error
+
+
+def _card(path: Path) -> Card:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = (file.metadata() or {}).get(_CARD, "")
+        told = json.loads(said)
+        if isinstance(told, dict) and told.get("format") == 1:
+            said = json.dumps({name: value for name, value in told.items() if name not in _ONLY_IN_FORMAT_1})
+        return Card.model_validate_json(said)
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:  # ValidationError is a ValueError
+        what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExpertUnavailable(f"{path} holds no prompts with a card of this program ({what})") from error
-    return Checkpoint(prompts, card, _memory(tensors, prompts))
-
-
-def _memory(tensors: Mapping[str, Tensor], prompts: Prompts) -> Adam | None:
-    """The optimiser's memory if all of it is there and fits the prompts."""
-    parts = []
-    for start in (f"{_MEMORY}mean.", f"{_MEMORY}square."):
-        found = {name: tensors.get(f"{start}{name}") for name, _ in prompts.named_parameters()}
-        whole = {name: tensor for name, tensor in found.items() if tensor is not None}
-        if any(name not in whole or whole[name].shape != p.shape for name, p in prompts.named_parameters()):
-            return None
-        parts.append(whole)
-    return Adam(*parts)
 
 
 def _published(path: Path, tensors: Mapping[str, Tensor], clip: Clip) -> Checkpoint:

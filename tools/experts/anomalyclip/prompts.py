@@ -6,15 +6,15 @@ end. Which product it is stands in neither, so that the words serve any (paper, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tools.clip.model import Clip
 from tools.errors import ExpertUnavailable
-from tools.experts.anomalyclip.clip import Clip
 from tools.experts.anomalyclip.settings import DEEP_DEPTH, DEEP_TOKENS, PROMPT_TOKENS
 
 START: Final = 49406
@@ -59,6 +59,12 @@ class Prompts(nn.Module):
         prompts = cls(draw(PROMPT_TOKENS), draw(PROMPT_TOKENS), [draw(DEEP_TOKENS) for _ in range(depth - 1)])
         prompts.check(clip)
         return prompts
+
+    @classmethod
+    def filled(cls, state: Mapping[str, Tensor]) -> Prompts:
+        """Prompts that were kept as a state dict."""
+        deep = sum(name.startswith("deep.") for name in state)
+        return cls(state["good"], state["damaged"], [state[f"deep.{number}"] for number in range(deep)])
 
     def check(self, clip: Clip) -> None:
         """See that these prompts go with a CLIP of this shape.

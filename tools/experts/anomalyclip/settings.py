@@ -7,13 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from tools.experts.anomalyclip.clip import ClipShape
+    from tools.clip.model import ClipShape
 
 TEMPERATURE: Final = 0.07
 """Of the softmax between the good and the damaged text, as published."""
-
-MAP_SIGMA_PX: Final = 4.0
-"""Gaussian blur of the map, in pixels of what CLIP sees, as published."""
 
 PROMPT_TOKENS: Final = 12
 DEEP_TOKENS: Final = 4

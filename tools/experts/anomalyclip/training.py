@@ -8,174 +8,138 @@ it alone: remembered or seen anew, stopped and resumed or not, the numbers are t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tools.errors import ExpertError
-from tools.experts.anomalyclip.clip import Clip
-from tools.experts.anomalyclip.layouts import Example
-from tools.experts.anomalyclip.losses import image_loss, pixel_loss
-from tools.experts.anomalyclip.model import Features, at_pixels, compare, features
-from tools.experts.anomalyclip.prompt_files import Adam, Card, Checkpoint, EpochLosses
+from tools.clip.model import Clip
+from tools.experts.anomalyclip.model import Features, compare, features
 from tools.experts.anomalyclip.prompts import Prompts
+from tools.experts.anomalyclip.settings import Recipe
+from tools.experts.prompted.learning import PromptLearner, Seen
 from tools.image import ImageStore
+from tools.learning.loop import EpochDone, Examples, learn
+from tools.learning.memory import Memory
+from tools.learning.plan import Plan
+from tools.marked.layouts import Example
 from tools.masks import Mask
 
-PIXEL_WEIGHT: Final = 4.0
-"""Of the losses of the maps against that of the whole pictures, as published."""
+PUBLISHED: Final = Plan(epochs=15, batch_size=8, learning_rate=1e-3, betas=(0.5, 0.999), seed=111)
+"""How the authors learn; AdamW without decay is Adam."""
 
-BETAS: Final = (0.5, 0.999)
-
-
-@dataclass(frozen=True)
-class EpochDone:
-    """Prompts after one more epoch, with all that is needed to keep them and to go on."""
-
-    number: int
-    losses: EpochLosses
-    prompts: Prompts
-    card: Card
-    adam: Adam
+REMEMBERED_BYTES: Final = 2 * 2**30
 
 
-def learn(
-    clip: Clip,
-    examples: Sequence[Example],
-    images: ImageStore,
-    begin: Checkpoint,
-    *,
-    epochs: int,
-    remembered_bytes: int = 2 * 2**30,
-    tick: Callable[[], None] = lambda: None,
-) -> Iterator[EpochDone]:
-    """Learn, epoch by epoch; the caller keeps each as it comes.
-
-    Equal seed, pictures, machine and versions give equal prompts on a CPU; a GPU adds in no fixed order.
+class AnomalyClipLearner(PromptLearner[Prompts]):
+    """Teaches the prompts.
 
     Args:
-        clip: frozen, on the device to run on.
-        examples: what to learn from.
+        clip: frozen.
         images: how pictures are read.
-        begin: prompts to begin with, under a card that says how to learn and what was done already, and the
-            optimiser's memory where anything was.
-        epochs: how many there shall be in all.
+        recipe: what to learn with.
+        plan: its seed draws the first prompts, its batch size is also that of judging.
         remembered_bytes: memory for what CLIP made of pictures; the others are seen anew in each epoch.
         tick: called after each picture.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        images: ImageStore,
+        recipe: Recipe,
+        plan: Plan,
+        *,
+        remembered_bytes: int = REMEMBERED_BYTES,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(Prompts.drawn(clip, plan.seed), clip, plan.batch_size)
+        self._sight = _Sight(clip, images, recipe, remembered_bytes)
+        self._tick = tick
+
+    def see(self, batch: Sequence[Example]) -> Seen:
+        """Pictures beside the texts; see `PromptLearner.see`."""
+        seen, labels, damaged = self._sight.batch(batch)
+        compared = compare(seen, self.module.texts(self.clip))
+        for _ in batch:
+            self._tick()
+        return Seen(logits=compared.logits, damaged=damaged, maps=compared.maps, labels=labels)
+
+
+def learn_anomalyclip(
+    clip: Clip,
+    examples: Examples[Example],
+    images: ImageStore,
+    plan: Plan = PUBLISHED,
+    *,
+    recipe: Recipe | None = None,
+    begin: Memory | None = None,
+    remembered_bytes: int = REMEMBERED_BYTES,
+    tick: Callable[[], None] = lambda: None,
+) -> Iterator[EpochDone]:
+    """Learn, epoch by epoch; see `tools.learning.loop.learn`.
+
+    What an epoch came to is `Prompts.filled(done.memory.best)`.
+
+    Args:
+        clip: frozen; it is moved to the device of the plan.
+        examples: what to learn from, and what to judge by.
+        images: how pictures are read.
+        plan: how.
+        recipe: what to learn with; None is the paper's for such a CLIP.
+        begin: what was kept, to go on from.
+        remembered_bytes: memory for what CLIP made of pictures; the others are seen anew in each epoch.
+        tick: called after each picture, those held out among them.
 
     Raises:
+        ExpertUnavailable: this CLIP cannot be used.
         ImageError: a picture cannot be read.
-        ExpertError: the losses are no longer numbers.
-        ValueError: `begin` has no card.
+        LearningError: as `learn`.
     """
-    if begin.card is None:
-        raise ValueError("learning begins with a card that says how")
-    card = begin.card
-    prompts = begin.prompts.to(clip.text_projection.device)
-    optimizer = _optimizer(prompts, card, begin.adam)
-    sight = _Sight(clip, examples, images, card, remembered_bytes)
-    for epoch in range(len(card.losses) + 1, epochs + 1):
-        order = np.random.default_rng([card.seed, epoch]).permutation(len(examples)).tolist()
-        seen: list[tuple[float, float]] = []
-        for start in range(0, len(order), card.batch_size):
-            chosen = order[start : start + card.batch_size]
-            seen.append(_step(clip, prompts, optimizer, sight, chosen, card))
-            for _ in chosen:
-                tick()
-        image, pixels = (sum(column) / len(seen) for column in zip(*seen, strict=True))
-        losses = EpochLosses(image=image, pixels=pixels)
-        card = card.model_copy(
-            update={"losses": (*card.losses, losses), "steps": card.steps + len(seen)},
-        )
-        yield EpochDone(epoch, losses, prompts, card, _memory(prompts, optimizer))
-
-
-def _step(
-    clip: Clip,
-    prompts: Prompts,
-    optimizer: torch.optim.Adam,
-    sight: _Sight,
-    chosen: Sequence[int],
-    card: Card,
-) -> tuple[float, float]:
-    """One batch: image loss and pixel loss before the step."""
-    seen, mask, damaged = sight.batch(chosen)
-    compared = compare(seen, prompts.texts(clip))
-    image = image_loss(compared.logits, damaged)
-    maps = [pixel_loss(at_pixels(layer, card.side_px), mask) for layer in compared.maps]
-    pixels = torch.stack(maps).sum()
-    loss = image + card.pixel_weight * pixels
-    if not bool(torch.isfinite(loss)):
-        raise ExpertError("the loss is no longer a number: learn at a lower rate (--lr)")
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return float(image.detach()), float(pixels.detach())
+    recipe = recipe or Recipe.published(clip.shape)
+    learner = AnomalyClipLearner(clip, images, recipe, plan, remembered_bytes=remembered_bytes, tick=tick)
+    yield from learn(learner, examples, plan, begin=begin)
 
 
 class _Sight:
-    """What CLIP makes of the examples, remembered up to a limit, and their masks."""
+    """What CLIP makes of pictures, remembered up to a limit, and their masks."""
 
-    def __init__(
-        self, clip: Clip, examples: Sequence[Example], images: ImageStore, card: Card, most_bytes: int
-    ) -> None:
+    def __init__(self, clip: Clip, images: ImageStore, recipe: Recipe, most_bytes: int) -> None:
         self._clip = clip
-        self._examples = examples
         self._images = images
-        self._recipe = card.recipe
+        self._recipe = recipe
         self._left_bytes = most_bytes
-        self._known: dict[int, Features] = {}
+        self._known: dict[Example, Features] = {}
 
-    def batch(self, chosen: Sequence[int]) -> tuple[Features, Tensor, Tensor]:
-        """Features, masks (batch, side, side) of 0 and 1, and which are damaged (batch,)."""
+    def batch(self, examples: Sequence[Example]) -> tuple[Features, Tensor, Tensor]:
+        """Features, which pixels are damaged (batch, side, side) as 0 and 1, and which pictures (batch,)."""
         device = self._clip.text_projection.device
-        seen = [self._seen(index) for index in chosen]
+        seen = [self._seen(example) for example in examples]
         together = Features(
-            whole=torch.cat([one.whole for one in seen]).to(device),
-            patches=torch.cat([one.patches for one in seen], dim=1).to(device),
+            whole=torch.cat([one.whole.to(device) for one in seen]),
+            patches=torch.cat([one.patches.to(device) for one in seen], dim=1),
         )
-        masks = torch.from_numpy(np.stack([self._mask(self._examples[index]) for index in chosen]))
-        damaged = torch.tensor([self._examples[index].mask is not None for index in chosen])
+        masks = torch.from_numpy(np.stack([self._mask(example) for example in examples]))
+        damaged = torch.tensor([example.mask is not None for example in examples])
         return together, masks.to(device), damaged.to(device)
 
-    def _seen(self, index: int) -> Features:
-        known = self._known.get(index)
+    def _seen(self, example: Example) -> Features:
+        known = self._known.get(example)
         if known is not None:
             return known
-        ref = self._images.open(self._examples[index].picture)
+        ref = self._images.open(example.picture)
         found = features(self._clip, [self._images.pixels(ref)], self._recipe)
         size = found.whole.nbytes + found.patches.nbytes
         if size <= self._left_bytes:
             self._left_bytes -= size
-            self._known[index] = Features(found.whole.cpu(), found.patches.cpu())
+            self._known[example] = Features(found.whole.cpu(), found.patches.cpu())
         return found
 
-    def _mask(self, example: Example) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _mask(self, example: Example) -> npt.NDArray[np.int64]:
         side = self._recipe.side_px
         if example.mask is None:
-            return np.zeros((side, side), np.float32)
+            return np.zeros((side, side), np.int64)
         marked = Mask.of_picture(self._images.pixels(self._images.open(example.mask)))
-        return marked.sized(side, side).astype(np.float32)
-
-
-def _optimizer(prompts: Prompts, card: Card, memory: Adam | None) -> torch.optim.Adam:
-    optimizer = torch.optim.Adam(prompts.parameters(), lr=card.learning_rate, betas=BETAS)
-    if memory is not None:
-        for name, parameter in prompts.named_parameters():
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(card.steps)),
-                "exp_avg": memory.mean[name].to(parameter.device),
-                "exp_avg_sq": memory.square[name].to(parameter.device),
-            }
-    return optimizer
-
-
-def _memory(prompts: Prompts, optimizer: torch.optim.Adam) -> Adam:
-    named = dict(prompts.named_parameters())
-    return Adam(
-        mean={name: optimizer.state[parameter]["exp_avg"] for name, parameter in named.items()},
-        square={name: optimizer.state[parameter]["exp_avg_sq"] for name, parameter in named.items()},
-    )
+        return np.where(marked.sized(side, side), np.int64(1), np.int64(0))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tools.experts.anomalyclip.small_clip import Files, damage, draw_part, published_layout
+from tests.tools.clip.small_clip import Files, damage, draw_part, published_layout
+from tools.clip.model import Clip
 from tools.errors import ExpertError, ExpertUnavailable
-from tools.experts.anomalyclip.clip import Clip
 from tools.experts.anomalyclip.expert import AnomalyClipExpert
 from tools.experts.base import Expert, FittedState, Scope
 from tools.experts.shelf import load_fitted, save_fitted
@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_with_the_command_that_brings_it(
 def test_whether_it_can_run_is_known_without_torch() -> None:
     code = (
         "import sys; from tools.experts.anomalyclip.expert import AnomalyClipExpert; "
-        "AnomalyClipExpert().obstacle(); import tools.experts.anomalyclip.layouts; "
+        "AnomalyClipExpert().obstacle(); import tools.marked.layouts; "
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from tests.tools.experts.anomalyclip.small_clip import SIDE_PX, damage, draw_part
-from tools.experts.anomalyclip.clip import Clip
-from tools.experts.anomalyclip.losses import dice_loss, focal_loss, image_loss, pixel_loss
-from tools.experts.anomalyclip.model import AnomalyClip, Features, at_pixels, compare, features
+from tests.tools.clip.small_clip import SIDE_PX, damage, draw_part
+from tools.clip.model import Clip
+from tools.experts.anomalyclip.model import AnomalyClip, Features, compare, features
 from tools.experts.anomalyclip.prompts import Prompts
 from tools.experts.anomalyclip.settings import Recipe
+from tools.experts.prompted.maps import at_pixels
+from tools.learning.map_losses import dice_loss, focal_loss, image_loss, pixel_loss
 
 
 def unit(*values: float) -> torch.Tensor:
@@ -86,7 +87,7 @@ def test_focal_loss_by_hand() -> None:
     chances = torch.tensor([[[[0.2, 0.9]], [[0.8, 0.1]]]])  # (1, 2, 1, 2): good, then damaged
     mask = torch.tensor([[[1.0, 0.0]]])
     expected = (0.2**2 * -math.log(0.8) + 0.1**2 * -math.log(0.9)) / 2
-    assert float(focal_loss(chances, mask)) == pytest.approx(expected, rel=1e-3)
+    assert float(focal_loss(chances, mask.long())) == pytest.approx(expected, rel=1e-3)
 
 
 def test_dice_loss_by_hand() -> None:
@@ -100,8 +101,8 @@ def test_the_right_answer_costs_next_to_nothing_and_the_wrong_one_much() -> None
     mask = torch.zeros(2, 8, 8)
     mask[0, 2:6, 2:6] = 1
     right = torch.stack([1 - mask, mask], dim=1)
-    assert float(pixel_loss(right, mask)) == pytest.approx(0, abs=1e-3)
-    wrong = float(pixel_loss(right.flip(1), mask))
+    assert float(pixel_loss(right, mask.long())) == pytest.approx(0, abs=1e-3)
+    wrong = float(pixel_loss(right.flip(1), mask.long()))
     assert wrong > 5
     assert math.isfinite(wrong)
 

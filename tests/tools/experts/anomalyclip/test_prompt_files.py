@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tests.tools.experts.anomalyclip.small_clip import draw_clip, published_layout, small_shape
-from tools.errors import ExpertUnavailable
-from tools.experts.anomalyclip.clip import Clip
-from tools.experts.anomalyclip.layouts import DataFacts
-from tools.experts.anomalyclip.prompt_files import (
-    Adam,
-    Card,
-    EpochLosses,
-    read_checkpoint,
-    write_checkpoint,
-)
+from tests.tools.clip.small_clip import draw_clip, published_layout, small_shape
+from tools.clip.model import Clip
+from tools.errors import ExpertUnavailable, LearningError
+from tools.experts.anomalyclip.prompt_files import Card, read_checkpoint, read_learning, write_checkpoint
 from tools.experts.anomalyclip.prompts import Prompts
+from tools.learning.memory import EpochRecord, Memory
+from tools.marked.layouts import DataFacts
 
 
 def a_card(clip: Clip, **changes: Any) -> Card:
@@ -41,9 +37,34 @@ def a_card(clip: Clip, **changes: Any) -> Card:
     return Card(**{**fields, **changes})
 
 
-def no_memory(prompts: Prompts) -> Adam:
-    zeros = {name: torch.zeros_like(tokens) for name, tokens in prompts.named_parameters()}
-    return Adam(zeros, zeros)
+def a_memory(prompts: Prompts, *records: EpochRecord, best: Prompts | None = None) -> Memory:
+    now = {name: tokens.detach() for name, tokens in prompts.named_parameters()}
+    zeros = {name: torch.zeros_like(tokens) for name, tokens in now.items()}
+    return Memory(
+        now=now,
+        best=now if best is None else {name: tokens.detach() for name, tokens in best.named_parameters()},
+        best_epoch=1,
+        records=records or (EpochRecord(losses={"image": 0.5, "pixels": 1.5}),),
+        mean=zeros,
+        square=zeros,
+        step={name: torch.tensor(6.0) for name in now},
+    )
+
+
+def write_format_1(path: Path, prompts: Prompts, card: Card) -> Path:
+    """As earlier versions kept prompts: under their bare names, the optimiser's memory beside them."""
+    told = {
+        **json.loads(card.model_dump_json(exclude={"precision", "validation"})),
+        "format": 1,
+        "steps": 2,
+        "losses": [{"image": 0.5, "pixels": 1.5}],
+    }
+    tensors = {name: tokens.detach() for name, tokens in prompts.named_parameters()}
+    tensors |= {
+        f"adam.{part}.{name}": tensors[name].clone() for part in ("mean", "square") for name in tensors
+    }
+    save_file(tensors, path, metadata={"card": json.dumps(told)})
+    return path
 
 
 def test_a_published_checkpoint_gives_its_prompts(clip: Clip, tmp_path: Path) -> None:
@@ -110,55 +131,84 @@ def test_weights_are_no_prompts(clip: Clip, tmp_path: Path) -> None:
 
 
 def test_our_own_file_comes_back_bit_by_bit_with_its_card(clip: Clip, tmp_path: Path) -> None:
-    prompts = Prompts.drawn(clip, seed=4)
-    card = a_card(clip, steps=6, losses=(EpochLosses(image=0.5, pixels=1.5),))
-    path = write_checkpoint(tmp_path, prompts, card, no_memory(prompts))
+    prompts, best = Prompts.drawn(clip, seed=4), Prompts.drawn(clip, seed=5)
+    card = a_card(clip, validation=0.2, precision="bf16")
+    records = [EpochRecord(losses={"image": 0.5, "pixels": 6.0}, score=score) for score in (-1.0, -2.0)]
+    path = write_checkpoint(tmp_path, a_memory(prompts, *records, best=best), card)
     found = read_checkpoint(path, clip)
     assert found.card == card
     assert all(
         torch.equal(ours, theirs)
-        for ours, theirs in zip(prompts.parameters(), found.prompts.parameters(), strict=True)
+        for ours, theirs in zip(best.parameters(), found.prompts.parameters(), strict=True)
     )
-    assert found.adam is not None
-    assert found.adam.mean.keys() == dict(prompts.named_parameters()).keys()
+    memory, again = read_learning(path)
+    assert again == card
+    assert torch.equal(memory.now["deep.1"], prompts.deep[1])
     readable = json.loads((tmp_path / "prompts.json").read_text())
     assert readable["layers"] == [2, 4]
-    assert readable["losses"] == [{"image": 0.5, "pixels": 1.5}]
+    assert readable["best_epoch"] == 1
+    assert readable["losses"][1] == {"image": 0.5, "pixels": 6.0, "score": -2.0}
     assert {path.name for path in tmp_path.iterdir()} == {"prompts.safetensors", "prompts.json"}
 
 
-def test_a_file_with_half_a_memory_is_good_for_reading_only(clip: Clip, tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_version_is_read_but_not_gone_on_from(clip: Clip, tmp_path: Path) -> None:
     prompts = Prompts.drawn(clip, seed=4)
-    path = write_checkpoint(tmp_path, prompts, a_card(clip), no_memory(prompts))
-    tensors = load_file(path)
+    path = write_format_1(tmp_path / "prompts.safetensors", prompts, a_card(clip))
+    found = read_checkpoint(path, clip)
+    assert found.card is not None
+    assert found.card.recipe == a_card(clip).recipe
+    assert all(
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(prompts.parameters(), found.prompts.parameters(), strict=True)
+    )
+    with pytest.raises(LearningError, match=r"earlier version.*begin anew in another --out$"):
+        read_learning(path)
+
+
+def test_a_file_with_half_a_memory_is_good_for_reading_only(clip: Clip, tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path, a_memory(Prompts.drawn(clip, seed=4)), a_card(clip))
+    tensors, metadata = load_file(path), metadata_of(path)
     del tensors["adam.square.deep.1"]
-    save_file(tensors, path, metadata={"card": a_card(clip).model_dump_json()})
-    assert read_checkpoint(path, clip).adam is None
+    save_file(tensors, path, metadata=metadata)
+    assert read_checkpoint(path, clip).card == a_card(clip)
+    with pytest.raises(LearningError, match="keeps only parts of learning; begin anew"):
+        read_learning(path)
+    del tensors["best.damaged"]
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(ExpertUnavailable, match="no prompts with a card"):
+        read_checkpoint(path, clip)
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata())
 
 
 def test_our_own_prompts_stay_with_the_weights_they_were_learnt_on(clip: Clip, tmp_path: Path) -> None:
     other = draw_clip(small_shape(), seed=9)
     prompts = Prompts.drawn(clip, seed=4)
-    path = write_checkpoint(tmp_path, prompts, a_card(other), no_memory(prompts))
+    path = write_checkpoint(tmp_path, a_memory(prompts), a_card(other))
     with pytest.raises(ExpertUnavailable, match="learnt on other weights"):
         read_checkpoint(path, clip)
 
 
 def test_a_card_that_cannot_be_followed_is_refused(clip: Clip, tmp_path: Path) -> None:
     prompts = Prompts.drawn(clip, seed=4)
-    path = write_checkpoint(tmp_path, prompts, a_card(clip, layers=(24,)), no_memory(prompts))
+    path = write_checkpoint(tmp_path, a_memory(prompts), a_card(clip, layers=(24,)))
     with pytest.raises(ExpertUnavailable, match=r"layers must lie in 1\.\.4"):
         read_checkpoint(path, clip)
     tensors = load_file(path)
-    save_file(tensors, path, metadata={"card": a_card(clip).model_dump_json().replace('"seed"', '"sead"')})
-    with pytest.raises(ExpertUnavailable, match="no prompts with a card") as refused:
-        read_checkpoint(path, clip)
-    assert "\n" not in str(refused.value)
+    good = a_card(clip).model_dump_json()
+    for said in (good.replace('"seed"', '"sead"'), "", "{", "[" * 100_000, '{"format": 1}', '{"format": 3}'):
+        save_file(tensors, path, metadata={"card": said})
+        with pytest.raises(ExpertUnavailable, match="no prompts with a card") as refused:
+            read_checkpoint(path, clip)
+        assert "\n" not in str(refused.value)
 
 
 def test_a_cut_file_of_prompts_is_refused(clip: Clip, tmp_path: Path) -> None:
     prompts = Prompts.drawn(clip, seed=4)
-    path = write_checkpoint(tmp_path, prompts, a_card(clip), no_memory(prompts))
+    path = write_checkpoint(tmp_path, a_memory(prompts), a_card(clip))
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(ExpertUnavailable, match="cannot be read as weights"):
         read_checkpoint(path, clip)
@@ -166,8 +216,9 @@ def test_a_cut_file_of_prompts_is_refused(clip: Clip, tmp_path: Path) -> None:
 
 def test_what_differs_between_two_ways_of_learning(clip: Clip) -> None:
     card = a_card(clip)
-    assert card.differs(card.model_copy(update={"steps": 9, "base_sha256": "c" * 64})) is None
-    assert card.differs(card.model_copy(update={"seed": 1})) == "seed"
+    assert card.differs(card.model_copy(update={"base_sha256": "c" * 64})) is None
+    for name, other in (("seed", 1), ("precision", "bf16"), ("validation", 0.1)):
+        assert card.differs(card.model_copy(update={name: other})) == name
 
 
 def test_equal_seeds_draw_equal_prompts(clip: Clip) -> None:

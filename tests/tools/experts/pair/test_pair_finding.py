@@ -135,3 +135,21 @@ def test_the_marked_defects_of_real_boards_are_found(boards_dir: Path) -> None:
         marked += len(boxes)
         hits += sum(any(iou(box, region.box) >= 0.3 for region in reading.regions) for box in boxes)
     assert hits >= 0.8 * marked
+
+
+@pytest.mark.parametrize("radius_px", [3, 14, 60])
+def test_a_spot_on_a_blank_part_is_found_though_the_good_part_shows_nothing(radius_px):
+    rng = np.random.default_rng(radius_px)
+
+    def blank() -> np.ndarray:
+        return np.full((400, 400, 3), 200.0)
+
+    def photographed(scene: np.ndarray) -> np.ndarray:
+        return np.clip(scene + rng.normal(0, 2, scene.shape), 0, 255).astype(np.uint8)
+
+    spotted = cv2.circle(blank(), (200, 220), radius_px, (90, 90, 90), -1)
+    reading = PairExpert().fit([photographed(blank())]).read(photographed(spotted)).reading
+    assert reading.zone == "anomalous"
+    (region,) = reading.regions
+    assert abs(region.box.centre[0] - 200) < 3
+    assert abs(region.box.centre[1] - 220) < 3

@@ -77,6 +77,32 @@ def test_boxes_leave_the_margin_that_was_asked_for() -> None:
     assert wide.box.width_px == tight.box.width_px + 24
 
 
+def test_without_registration_a_good_part_that_moved_deviates_and_the_reading_says_why(
+    tmp_path: Path,
+) -> None:
+    moved = pictured_again(good("printed"), 7, shift_px=5)
+    still = good("printed").copy()
+    marked = still.copy()
+    missing_material(marked)
+    aligned, unaligned = PairExpert(), PairExpert(register=False)
+    assert aligned.version != unaligned.version
+    for fitted_pair in (
+        made := unaligned.fit([good("printed")]),
+        made.with_limits(UserLimits(sensitivity=1.0)),
+        made.extended([pictured_again(good("printed"), 3, shift_px=0, turn_deg=0)]),
+    ):
+        reading = fitted_pair.read(moved).reading
+        assert reading.zone == "anomalous"
+        assert any(note.startswith("Registration is off") for note in reading.notes)
+    save_fitted(made, unaligned, tmp_path)
+    assert load_fitted(unaligned, tmp_path).read(moved).reading.score == made.read(moved).reading.score
+    reading = aligned.fit([good("printed")]).read(moved).reading
+    assert reading.zone == "normal"
+    assert not any("Registration" in note for note in reading.notes)
+    assert made.calibration == aligned.fit([good("printed")]).calibration
+    assert (made.read(still).reading.zone, made.read(marked).reading.zone) == ("normal", "anomalous")
+
+
 def test_a_kept_fit_reads_the_same(tmp_path: Path) -> None:
     roi = Mask.of_box(Box(x0=20, y0=20, x1=300, y1=310), 320, 320)
     query = pictured_again(good("printed"), seed=7)

@@ -1,0 +1,1 @@
+"""The chat in the terminal, in which a verdict is taken apart."""

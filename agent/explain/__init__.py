@@ -1,0 +1,1 @@
+"""How a report came about: each step in order, and exactly what a model saw and said."""

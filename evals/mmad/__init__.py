@@ -1,0 +1,1 @@
+"""The MMAD benchmark: multiple-choice questions about industrial images (Jiang et al., ICLR 2025)."""

@@ -1,0 +1,1 @@
+"""Answers to questions about a report without a model, from what the report holds."""

@@ -1,0 +1,1 @@
+"""Multiple-choice questions about an inspected part: what is asked, and who answers."""
