@@ -135,8 +135,8 @@ class Inspector:
 
     Use it as a context manager, or call `close`. `from_settings` is the usual way in:
 
-        with Inspector.from_settings(product="bare_pcb") as inspector:
-            report = inspector.inspect("query.png", template="good.png")
+        with Inspector.from_settings() as inspector:
+            report = inspector.inspect("query.png", template="good.png", product="bare_pcb")
     """
 
     def __init__(self, settings: Settings, *, model: Reach | None = None) -> None:

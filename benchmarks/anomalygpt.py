@@ -83,9 +83,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of a picture: whether it is damaged, and at which cell first."""
+    """What is said of a picture: whether it is damaged, None if that is unclear, and at which cell first."""
 
-    damaged: bool
+    damaged: bool | None
     cell: Cell | None
 
 
@@ -126,7 +126,8 @@ def by_threshold(found: MapValues, threshold: float) -> Said:
 def by_answer(text: str) -> Said:
     """What an answer says; one that is unclear says nothing, which is never right."""
     answer = read_answer(text)
-    return Said(answer.word == "yes", answer.cells[0] if answer.cells else None)
+    damaged = None if answer.word == "unclear" else answer.word == "yes"
+    return Said(damaged, answer.cells[0] if answer.cells else None)
 
 
 def rightly(said: Sequence[Said], pictures: Sequence[Judged]) -> list[float]:
@@ -134,7 +135,7 @@ def rightly(said: Sequence[Said], pictures: Sequence[Judged]) -> list[float]:
     words = [one.damaged == bool(picture.cells) for one, picture in zip(said, pictures, strict=True)]
     kinds = np.array([bool(picture.cells) for picture in pictures])
     places = [
-        one.damaged and one.cell in picture.cells
+        bool(one.damaged) and one.cell in picture.cells
         for one, picture in zip(said, pictures, strict=True)
         if picture.cells
     ]

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 MOST_TOKENS: Final = 96
 """Of an answer; what it is taught to say has about 20."""
 
-_TURN: Final = "###"
-"""Begins a turn of its prompt: where somebody types it, it must not begin one."""
-
 Said: TypeAlias = tuple[str, str]
 """What was asked before, and what was answered."""
 
@@ -147,12 +144,7 @@ def _prompt(model: AnomalyGpt, asked: Asked) -> SoftPrompt:
 
     return model.soft_prompt(
         asked.picture,
-        _harmless(asked.question),
+        asked.question,
         normals=asked.normals,
-        history=[Turn(_harmless(question), _harmless(answer)) for question, answer in asked.history],
+        history=[Turn(question, answer) for question, answer in asked.history],
     )
-
-
-def _harmless(text: str) -> str:
-    """Words in which no turn begins."""
-    return " ".join(text.replace(_TURN, " ").split())

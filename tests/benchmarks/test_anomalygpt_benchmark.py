@@ -51,6 +51,7 @@ def test_knowing_all_is_right_and_saying_yes_to_all_is_half_right() -> None:
     knowing = [Said(bool(one.cells), one.cells[0] if one.cells else None) for one in pictures]
     assert rightly(knowing, pictures) == [1.0, 1.0]
     assert rightly([Said(damaged=True, cell=None)] * 16, pictures) == [0.5, 0.0]
+    assert rightly([by_answer("It may be damaged.")] * 16, pictures) == [0.0, 0.0]
 
 
 def test_good_parts_beside_are_not_the_pictures_that_are_judged() -> None:
