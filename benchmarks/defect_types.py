@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from agent.learning_types import TypesRun, plan_of
+from agent.training.defect_types import TypesRun, plan_of
 from agent.settings import Settings
 from agent.wiring import open_feature_maker
 from benchmarks.tables import table

@@ -11,6 +11,15 @@ import click
 
 from agent.cli.options import folder_options
 from agent.cli.training_anomalygpt import anomalygpt
+from agent.cli.training_options import (
+    MARKED_PICTURES,
+    clip_weights,
+    going_on,
+    judging_options,
+    lr_option,
+    machine_options,
+    tensorboard,
+)
 from agent.cli.training_watch import TrainingWatch
 from agent.errors import EXIT_INTERRUPTED, UsageError
 
@@ -32,15 +41,9 @@ def train() -> None:
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of marked pictures: MVTec AD's, VisA's, MPDD's, MAD's or Real-IAD's layout, or good/, bad/ "
-    "and masks/.",
+    help=f"{MARKED_PICTURES}.",
 )
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    help="CLIP weights. [env: AGENT_ANOMALYCLIP_WEIGHTS; default: ViT-L/14@336 from the hub's cache]",
-    envvar="AGENT_ANOMALYCLIP_WEIGHTS",
-)
+@clip_weights
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder for the prompts and their card."
 )
@@ -48,36 +51,11 @@ def train() -> None:
 @click.option(
     "--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Pictures to one step."
 )
-@click.option(
-    "--lr", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True, help="Learning rate."
-)
+@lr_option("Learning rate.")
 @click.option("--seed", type=click.IntRange(0), help="Of start and order. [default: 111; dapo: 42]")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to run.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["off", "bf16", "fp16"]),
-    default="off",
-    show_default=True,
-    help="Of the forward pass; half is faster on a GPU.",
-)
-@click.option("--limit", type=click.IntRange(2), help="At most so many pictures, evenly over the folder.")
-@click.option(
-    "--validation",
-    type=click.FloatRange(0, 0.9),
-    default=0.0,
-    show_default=True,
-    help="Share of the pictures that is only judged by; the best epoch is used.",
-)
-@click.option(
-    "--patience", type=click.IntRange(1), help="Stop after so many epochs without gain on --validation."
-)
-@click.option("--log", type=click.Path(path_type=Path), help="Folder for TensorBoard.")
+@machine_options
+@judging_options
+@tensorboard
 @click.option(
     "--layer",
     "layers",
@@ -97,9 +75,9 @@ def train() -> None:
     multiple=True,
     help="dapo: learn a type of the data under another name, repeatable; several may share one.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --out.")
+@going_on
 def prompts(
-    method: str, out: Path, lr: float, memory_gb: float | None, renamed: tuple[str, ...], **given: object
+    method: str, out: Path, memory_gb: float | None, renamed: tuple[str, ...], **given: object
 ) -> None:
     """Learn the words for "good" and "damaged" that an expert compares pictures with.
 
@@ -108,7 +86,6 @@ def prompts(
     wanted = {
         **given,
         "out": out,
-        "learning_rate": lr,
         "remembered_bytes": None if memory_gb is None else round(memory_gb * 2**30),
         "renamed": _renamed(renamed),
     }
@@ -128,8 +105,8 @@ def _learn_prompts(method: str, wanted: Mapping[str, Any]) -> tuple[Path, str]:
     Raises:
         UsageError: an option is not of this method.
     """
-    from agent.training_anomalyclip import AnomalyClipRun, train_anomalyclip
-    from agent.training_dapo import DapoRun, train_dapo
+    from agent.training.anomalyclip import AnomalyClipRun, train_anomalyclip
+    from agent.training.dapo import DapoRun, train_dapo
 
     known = {field.name for field in fields(DapoRun if method == "dapo" else AnomalyClipRun)}
     if foreign := sorted(wanted.keys() - known):
@@ -172,9 +149,7 @@ def _renamed(pairs: Sequence[str]) -> dict[str, str]:
 @click.option(
     "--batch-size", type=click.IntRange(2), default=32, show_default=True, help="Crops to one step."
 )
-@click.option(
-    "--lr", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True, help="Learning rate."
-)
+@lr_option("Learning rate.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option(
     "--device",
@@ -186,8 +161,8 @@ def _renamed(pairs: Sequence[str]) -> dict[str, str]:
 @click.option(
     "--patience", type=click.IntRange(1), help="Hold crops out; stop after so many epochs without gain."
 )
-@click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --out.")
-@click.option("--log", type=click.Path(path_type=Path), help="Folder for TensorBoard.")
+@going_on
+@tensorboard
 @folder_options
 def types(
     data: Path,
@@ -196,7 +171,7 @@ def types(
     shots: int | None,
     epochs: int,
     batch_size: int,
-    lr: float,
+    learning_rate: float,
     seed: int,
     device: str,
     patience: int | None,
@@ -210,8 +185,8 @@ def types(
     What is seen, what is measured and told of it, and numbers printed on the picture are aligned and fused.
     The models that look and read stay as they are. Each epoch is kept; Ctrl-C loses none that is finished.
     """
-    from agent.learning_types import TypesRun, train_types
     from agent.settings import Settings
+    from agent.training.defect_types import TypesRun, train_types
 
     run = TypesRun(
         data=data,
@@ -220,7 +195,7 @@ def types(
         shots=shots,
         epochs=epochs,
         batch_size=batch_size,
-        learning_rate=lr,
+        learning_rate=learning_rate,
         seed=seed,
         device=device,  # type: ignore[arg-type]
         patience=patience,

@@ -8,6 +8,15 @@ from pathlib import Path
 import click
 
 from agent.cli.simulate import KINDS
+from agent.cli.training_options import (
+    MARKED_PICTURES,
+    clip_weights,
+    going_on,
+    judging_options,
+    lr_option,
+    machine_options,
+    tensorboard,
+)
 from agent.cli.training_watch import TrainingWatch
 from agent.errors import EXIT_INTERRUPTED
 
@@ -17,18 +26,12 @@ from agent.errors import EXIT_INTERRUPTED
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of marked pictures: MVTec AD's, VisA's, MPDD's, MAD's or Real-IAD's layout, or good/, bad/ "
-    "and masks/, such as `agent simulate` writes. With --simulate: of good pictures.",
+    help=f"{MARKED_PICTURES}, such as `agent simulate` writes. With --simulate: of good pictures.",
 )
 @click.option(
     "--lm", required=True, help="Causal language model: its folder, or its name in the hub's cache; frozen."
 )
-@click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    help="CLIP weights. [env: AGENT_ANOMALYCLIP_WEIGHTS; default: ViT-L/14@336 from the hub's cache]",
-    envvar="AGENT_ANOMALYCLIP_WEIGHTS",
-)
+@clip_weights
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder for the model and its card."
 )
@@ -48,50 +51,20 @@ from agent.errors import EXIT_INTERRUPTED
 @click.option(
     "--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Pictures to one step."
 )
-@click.option(
-    "--lr",
-    "learning_rate",
-    type=click.FloatRange(0, min_open=True),
-    default=1e-3,
-    show_default=True,
-    help="Highest learning rate.",
-)
+@lr_option("Highest learning rate.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of start and order.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to run.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["off", "bf16", "fp16"]),
-    default="off",
-    show_default=True,
-    help="Mixed precision of the forward pass.",
-)
-@click.option("--limit", type=click.IntRange(2), help="At most so many pictures, evenly over the folder.")
-@click.option(
-    "--validation",
-    type=click.FloatRange(0, 0.9),
-    default=0.0,
-    show_default=True,
-    help="Share of the pictures to only judge by; the best epoch on those is used.",
-)
-@click.option(
-    "--patience", type=click.IntRange(1), help="Stop after so many epochs that brought nothing better."
-)
+@machine_options
+@judging_options
 @click.option("--map-px", type=click.IntRange(8), help="Side of the map that is heard. [default: 224]")
-@click.option("--log", type=click.Path(path_type=Path), help="Folder for TensorBoard.")
-@click.option("--resume", is_flag=True, help="Go on from the last finished epoch in --out.")
+@tensorboard
+@going_on
 def anomalygpt(out: Path, **given: object) -> None:
     """Teach a frozen language model to hear the anomaly map, and to answer without a threshold.
 
     CLIP and the language model stay as they are; a decoder and soft prompts are learnt. Each epoch is kept;
     Ctrl-C loses none that is finished.
     """
-    from agent.training_anomalygpt import AnomalyGptRun, train_anomalygpt
+    from agent.training.anomalygpt import AnomalyGptRun, train_anomalygpt
 
     known = {field.name for field in fields(AnomalyGptRun)}
     wanted = {name: value for name, value in given.items() if name in known and value is not None}

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from agent.cli.train import train
 from agent.errors import AgentError
-from agent.training_anomalyclip import AnomalyClipRun, train_anomalyclip
+from agent.training.anomalyclip import AnomalyClipRun, train_anomalyclip
 from tests.tools.clip.small_clip import draw_clip, small_shape, write_parts, write_weights
 from tools.errors import ToolError
 from tools.experts.anomalyclip.expert import AnomalyClipExpert

@@ -14,7 +14,7 @@ from PIL import Image
 from agent import Inspector
 from agent.cli.train import train
 from agent.errors import AgentError
-from agent.training_dapo import DapoRun, train_dapo
+from agent.training.dapo import DapoRun, train_dapo
 from tests.tools.clip.fixtures import one_thread
 from tests.tools.clip.small_clip import draw_clip, draw_part, small_shape, write_parts, write_weights
 from tests.tools.experts.dapo.drawn import TYPES, damaged, write_typed

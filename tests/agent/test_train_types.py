@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.learning_types import MEMORY_NAME, TypesRun, _told_of_types, train_types
+from agent.training.defect_types import MEMORY_NAME, TypesRun, _told_of_types, train_types
 from agent.settings import Settings
 from tests.agent.conftest import Ran
 from tests.tools.simulation.parts import Picture, plate

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import UsageError
-from agent.training import Watch, check_patience, check_place, tell_used, told, writing
-from tools.learning.plan import Device, Plan, Precision
+from agent.training.run import (
+    TrainingRun,
+    Watch,
+    check_patience,
+    check_place,
+    check_unfinished,
+    keep_each,
+    refuse_other,
+    tell_used,
+)
 
 if TYPE_CHECKING:
     from tools.clip.model import Clip
@@ -23,31 +31,17 @@ if TYPE_CHECKING:
 _VERSIONED: Final = ("inspection-agent", "torch", "accelerate", "numpy", "pillow")
 
 
-@dataclass(frozen=True)
-class DapoRun:
-    """What to learn DAPO's prompts from, and how.
+@dataclass(frozen=True, kw_only=True)
+class DapoRun(TrainingRun):
+    """What to learn DAPO's prompts from, and how; see `TrainingRun`.
 
-    `weights` None looks for ViT-L/14@336 in the hubs' caches. `limit` takes so many pictures, evenly over the
-    folder. `renamed` are types of the data by what they are to be called. `validation` is the share of the
-    pictures that is only judged by: the prompts of the epoch that does best on those are used, and after
-    `patience` epochs that brought nothing better learning ends. `log` is a folder for TensorBoard.
+    `renamed` are types of the data by what they are to be called.
     """
 
-    data: Path
-    out: Path
-    weights: Path | None = None
     epochs: int = 5
     batch_size: int = 8
-    learning_rate: float = 1e-3
     seed: int = 42
-    device: Device = "auto"
-    precision: Precision = "off"
-    limit: int | None = None
     renamed: dict[str, str] = field(default_factory=dict)
-    validation: float = 0.0
-    patience: int | None = None
-    log: Path | None = None
-    resume: bool = False
 
 
 def train_dapo(run: DapoRun, watch: Watch) -> Path:
@@ -68,7 +62,7 @@ def train_dapo(run: DapoRun, watch: Watch) -> Path:
 
     kept = run.out / PROMPTS_NAME
     check_place(kept, resume=run.resume)
-    check_patience(run.patience, run.validation)
+    check_patience(run)
     marked = find_examples(run.data)
     if run.limit is not None:
         marked = marked.limited(run.limit)
@@ -97,47 +91,29 @@ def _learnt(
 ) -> Path:
     """Learn and keep."""
     from tools.experts.dapo.checkpoints import write_checkpoint
-    from tools.experts.dapo.training import learn_dapo
+    from tools.experts.dapo.training import PUBLISHED, learn_dapo
 
-    plan = plan_of(run)
-    begin = _begin(kept, card, plan) if run.resume else None
+    plan = run.plan(PUBLISHED)
+    begin = _begin(kept, card, run.epochs) if run.resume else None
     done = len(begin.records) if begin else 0
-    last = begin
     with watch.steps("learning prompts", (plan.epochs - done) * plan.steps(len(lessons.learnt))) as tick:
-        for epoch in learn_dapo(clip, lessons, images, plan, recipe=card.recipe, begin=begin, tick=tick):
-            with writing(kept):
-                write_checkpoint(run.out, epoch.memory, card)
-            watch.say(told(epoch, plan.epochs))
-            last = epoch.memory
-    if last is not None:
-        tell_used(last, plan.epochs, watch)
+        epochs = learn_dapo(clip, lessons, images, plan, recipe=card.recipe, begin=begin, tick=tick)
+        last = keep_each(
+            epochs, kept, run.epochs, lambda memory: write_checkpoint(run.out, memory, card), watch
+        )
+    if memory := last or begin:
+        tell_used(memory, run.epochs, watch)
     return kept
-
-
-def plan_of(run: DapoRun) -> Plan:
-    """How the shared loop learns DAPO's prompts."""
-    from tools.experts.dapo.training import PUBLISHED
-
-    return replace(
-        PUBLISHED,
-        epochs=run.epochs,
-        batch_size=run.batch_size,
-        learning_rate=run.learning_rate,
-        seed=run.seed,
-        device=run.device,
-        precision=run.precision,
-        patience=run.patience,
-        log=run.log,
-    )
 
 
 def _card(run: DapoRun, clip: Clip, weights: Path, lessons: Lessons, facts: DataFacts) -> Card:
     from tools.experts.dapo.card import Card
     from tools.experts.dapo.settings import Recipe
+    from tools.experts.dapo.training import PUBLISHED
     from tools.experts.prompted.learning import PIXEL_WEIGHT
     from tools.file_digest import file_sha256
 
-    plan = plan_of(run)
+    plan = run.plan(PUBLISHED)
     try:
         recipe = Recipe.published(clip.shape)
     except ValueError as error:
@@ -161,16 +137,12 @@ def _card(run: DapoRun, clip: Clip, weights: Path, lessons: Lessons, facts: Data
     )
 
 
-def _begin(kept: Path, card: Card, plan: Plan) -> Memory:
+def _begin(kept: Path, card: Card, epochs: int) -> Memory:
     """What was kept, if it was learnt in the same way and is not done."""
     from tools.experts.dapo.checkpoints import read_learning
 
     memory, earlier = read_learning(kept)
     if (name := earlier.differs(card)) is not None:
-        was, now = getattr(earlier, name), getattr(card, name)
-        raise UsageError(
-            f"{kept} was learnt with {name} {was}, not {now}: give that, or choose another --out"
-        )
-    if len(memory.records) >= plan.epochs:
-        raise UsageError(f"{kept} has {len(memory.records)} epochs already; ask for more with --epochs")
+        raise refuse_other(kept, name, getattr(earlier, name), getattr(card, name))
+    check_unfinished(kept, memory, epochs)
     return memory

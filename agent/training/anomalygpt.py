@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent.errors import UsageError
-from agent.training import Watch, check_patience, check_place, tell_used, told, writing
-from tools.learning.plan import Device, Plan, Precision
+from agent.training.run import (
+    TrainingRun,
+    Watch,
+    check_patience,
+    check_place,
+    check_unfinished,
+    keep_each,
+    tell_used,
+)
 from tools.pixel_modes import printable
 
 if TYPE_CHECKING:
@@ -28,35 +35,22 @@ if TYPE_CHECKING:
 _VERSIONED: Final = ("inspection-agent", "torch", "accelerate", "transformers", "numpy", "pillow")
 
 
-@dataclass(frozen=True)
-class AnomalyGptRun:
-    """What to learn from, and how.
+@dataclass(frozen=True, kw_only=True)
+class AnomalyGptRun(TrainingRun):
+    """What to learn from, and how; see `TrainingRun`.
 
-    `lm` is the folder of a causal language model, or its name in the hub's cache. `weights` None looks for
-    ViT-L/14@336 in the hubs' caches. `simulated` takes the good pictures of `data` alone and draws defects of
-    this kind into half of them, others in each epoch. `instructions` is a file of JSON lines on other
-    pictures. `limit` takes so many pictures, evenly over the folder. `validation` is the share that is only
-    judged by. `map_px` None is the paper's 224. `log` is a folder for TensorBoard.
+    `lm` is the folder of a causal language model, or its name in the hub's cache. `simulated` takes the good
+    pictures of `data` alone and draws defects of this kind into half of them, others in each epoch.
+    `instructions` is a file of JSON lines on other pictures. `map_px` None is the paper's 224.
     """
 
-    data: Path
     lm: str
-    out: Path
-    weights: Path | None = None
-    simulated: SimulationKind | Literal["mix"] | None = None
-    instructions: Path | None = None
     epochs: int = 50
     batch_size: int = 16
-    learning_rate: float = 1e-3
     seed: int = 0
-    device: Device = "auto"
-    precision: Precision = "off"
-    limit: int | None = None
-    validation: float = 0.0
-    patience: int | None = None
+    simulated: SimulationKind | Literal["mix"] | None = None
+    instructions: Path | None = None
     map_px: int | None = None
-    log: Path | None = None
-    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ def train_anomalygpt(run: AnomalyGptRun, watch: Watch) -> Path:
 
     kept = run.out / MODEL_NAME
     check_place(kept, resume=run.resume)
-    check_patience(run.patience, run.validation)
+    check_patience(run)
     marked = _pictures(run)
     weights = weights_file(run.weights)
     instructions = _instructions(run)
@@ -124,23 +118,6 @@ def _device(run: AnomalyGptRun) -> str:
     return "cuda" if run.device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def plan_of(run: AnomalyGptRun) -> Plan:
-    """How the shared loop learns; what a user does not choose is as published."""
-    from tools.anomalygpt.training import PUBLISHED
-
-    return replace(
-        PUBLISHED,
-        epochs=run.epochs,
-        batch_size=run.batch_size,
-        learning_rate=run.learning_rate,
-        seed=run.seed,
-        device=run.device,
-        precision=run.precision,
-        patience=run.patience,
-        log=run.log,
-    )
-
-
 def _learnt(
     run: AnomalyGptRun,
     frozen: _Frozen,
@@ -154,14 +131,13 @@ def _learnt(
     """Learn and keep."""
     from tools.anomalygpt.checkpoints import write_model
     from tools.anomalygpt.drawing import Drawing
-    from tools.anomalygpt.training import learn_anomalygpt
+    from tools.anomalygpt.training import PUBLISHED, learn_anomalygpt
     from tools.simulation.simulate import MIXTURE
 
-    plan = plan_of(run)
-    begin = _begin(run, card, plan) if run.resume else None
+    plan = run.plan(PUBLISHED)
+    begin = _begin(run, card) if run.resume else None
     kinds = MIXTURE if run.simulated == "mix" else run.simulated
     done = len(begin.records) if begin else 0
-    last = begin
     with watch.steps("learning to hear", (plan.epochs - done) * plan.steps(len(lessons.learnt))) as tick:
         epochs = learn_anomalygpt(
             frozen.clip,
@@ -175,19 +151,15 @@ def _learnt(
             begin=begin,
             tick=tick,
         )
-        for epoch in epochs:
-            with writing(kept):
-                write_model(run.out, epoch.memory, card)
-            watch.say(told(epoch, plan.epochs))
-            last = epoch.memory
-    if last is not None:
-        tell_used(last, plan.epochs, watch)
+        last = keep_each(epochs, kept, run.epochs, lambda memory: write_model(run.out, memory, card), watch)
+    if memory := last or begin:
+        tell_used(memory, run.epochs, watch)
     return kept
 
 
 def _pictures(run: AnomalyGptRun) -> MarkedFolder:
     """Marked pictures, or good ones that defects are drawn into."""
-    from agent.training_simulated import good_pictures
+    from agent.training.simulated import good_pictures
     from tools.marked.layouts import find_examples
 
     if run.simulated is not None:
@@ -217,7 +189,7 @@ def _recipe(run: AnomalyGptRun, shape: ClipShape) -> Recipe:
 
 def _lessons(run: AnomalyGptRun, marked: MarkedFolder, images: ImageStore) -> Examples[Lesson]:
     """What is learnt from, and what is judged by."""
-    from agent.training_simulated import hold_out_good
+    from agent.training.simulated import hold_out_good
     from tools.anomalygpt.lessons import lessons_of
     from tools.learning.loop import Examples
     from tools.marked.holding_out import hold_out
@@ -233,9 +205,10 @@ def _card(
     run: AnomalyGptRun, frozen: _Frozen, recipe: Recipe, facts: DataFacts, held_out: int, instructions: int
 ) -> Card:
     from tools.anomalygpt.card import Base, Card
+    from tools.anomalygpt.training import PUBLISHED
     from tools.file_digest import file_sha256
 
-    plan = plan_of(run)
+    plan = run.plan(PUBLISHED)
     return Card(
         clip=Base(source=_kept_name(str(frozen.weights.absolute())), fingerprint=frozen.clip.fingerprint),
         lm=Base(source=_kept_name(_placed(run.lm)), fingerprint=frozen.language.fingerprint),
@@ -274,7 +247,7 @@ def _kept_name(source: str) -> str:
     return source
 
 
-def _begin(run: AnomalyGptRun, card: Card, plan: Plan) -> Memory:
+def _begin(run: AnomalyGptRun, card: Card) -> Memory:
     """What was kept, if it was learnt as is wanted now and is not done.
 
     Raises:
@@ -288,6 +261,5 @@ def _begin(run: AnomalyGptRun, card: Card, plan: Plan) -> Memory:
             f"{run.out} keeps learning with another {differing.replace('_', ' ')}; go on as it was begun, or "
             "choose another --out"
         )
-    if len(memory.records) >= plan.epochs:
-        raise UsageError(f"{run.out} has {len(memory.records)} epochs already; ask for more with --epochs")
+    check_unfinished(run.out, memory, run.epochs)
     return memory

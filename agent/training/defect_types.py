@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from agent.errors import UsageError
 from agent.settings import Settings
-from agent.training import Watch
+from agent.training.crops import Gatherer
+from agent.training.run import Watch, refuse_other, writing
 from tools.defect_types.recipe import Recipe
 from tools.learning.plan import Device, Plan
 
 if TYPE_CHECKING:
-    from graphs.findings.crop_features import FeatureMaker
     from tools.defect_types.card import Card, TypeData
-    from tools.defect_types.folders import Sample, TypeFolder
-    from tools.defect_types.numbers import Reading
     from tools.defect_types.training import Crops, Inputs
-    from tools.image import ImageStore
     from tools.learning.memory import Memory
-    from tools.types import Pixels
 
 MEMORY_NAME: Final = "learning.safetensors"
 """What learning goes on from, beside the types."""
-
-_PROBED: Final = 6
-"""Pictures read first: where none of them bears a number, none of the others is read."""
 
 _TOLD_EVERY: Final = 10
 """Epochs between two that are told."""
@@ -102,103 +91,6 @@ def train_types(run: TypesRun, settings: Settings, watch: Watch) -> Path:
     return _learnt(run, plan, crops, data, encoder, kept, memory_file, watch)
 
 
-@dataclass(frozen=True)
-class Gatherer:
-    """Makes of samples what is learnt from.
-
-    Attributes:
-        images: how pictures are read.
-        maker: makes features.
-        recipe: how many varied copies there are.
-        seed: of these.
-    """
-
-    images: ImageStore
-    maker: FeatureMaker
-    recipe: Recipe
-    seed: int
-
-    def crops(
-        self, found: TypeFolder, told_of_types: dict[str, str], tick: Callable[[], None] = lambda: None
-    ) -> Crops:
-        """Features of all samples, and of their varied copies.
-
-        Args:
-            found: the samples.
-            told_of_types: what documents say of types, by name.
-            tick: called after each sample.
-        """
-        from graphs.findings.crop_features import told_of
-        from tools.defect_types.crops import cut, place_of
-        from tools.defect_types.features import Features
-        from tools.defect_types.training import Crops
-        from tools.defect_types.views import varied, views_wanted
-
-        classes = found.classes
-        wanted = dict(zip(classes, views_wanted(list(found.counts.values()), self.recipe.views), strict=True))
-        printed = self._printed(found.samples)
-        pictures: dict[int, list[npt.NDArray[np.float32]]] = {}
-        told: dict[int, str] = {}
-        by_picture = sorted(enumerate(found.samples), key=lambda one: one[1].picture)
-        for number, sample, picture, good in self._opened(by_picture):
-            crop = cut(picture, sample.box, good)
-            place = place_of(picture, sample.box, good) if sample.box else None
-            told[number] = told_of(picture, good, place)
-            rng = np.random.default_rng([self.seed, number])
-            copies = wanted[sample.label] if self.recipe.tda else 0
-            seen = [crop, *(varied(crop, rng) for _ in range(copies))]
-            pictures[number] = [self.maker.picture(one) for one in seen]
-            tick()
-        texts = self.maker.texts([told[number] for number in range(len(found.samples))])
-        views = tuple(
-            tuple(Features(one, text, printed.get(sample.picture, ())) for one in pictures[number])
-            for number, (sample, text) in enumerate(zip(found.samples, texts, strict=True))
-        )
-        of_types = self.maker.texts([told_of_types.get(name, "") for name in classes])
-        return Crops(
-            views=views,
-            labels=tuple(classes.index(sample.label) for sample in found.samples),
-            classes=classes,
-            told=tuple(
-                (Features(None, text), label) for label, text in enumerate(of_types) if text is not None
-            ),
-        )
-
-    def _opened(
-        self, samples: Sequence[tuple[int, Sample]]
-    ) -> Iterator[tuple[int, Sample, Pixels, Pixels | None]]:
-        """Each sample with its picture and good part, which those of one picture share."""
-        for _, same in groupby(samples, key=lambda one: (one[1].picture, one[1].good)):
-            of_picture = list(same)
-            picture = self._pixels(of_picture[0][1].picture)
-            good = self._good(of_picture[0][1], picture)
-            yield from ((number, sample, picture, good) for number, sample in of_picture)
-
-    def _pixels(self, path: Path) -> Pixels:
-        return self.images.pixels(self.images.open(path))
-
-    def _good(self, sample: Sample, picture: Pixels) -> Pixels | None:
-        """The good part as an inspection would compare it; None where none is, or none of the same view."""
-        from tools.errors import ViewMismatch
-        from tools.experts.pair import PairExpert
-
-        if sample.good is None:
-            return None
-        try:
-            return PairExpert().fit([self._pixels(sample.good)]).read(picture).aligned_reference
-        except ViewMismatch:
-            return None
-
-    def _printed(self, samples: Sequence[Sample]) -> dict[Path, tuple[Reading, ...]]:
-        """Numbers printed on each picture; on none, where a few tried bear none."""
-        paths = sorted({sample.picture for sample in samples})
-        step = max(1, len(paths) // _PROBED)
-        found = {path: self.maker.readings(self._pixels(path)) for path in paths[::step][:_PROBED]}
-        if not any(found.values()):
-            return {}
-        return {path: found.get(path) or self.maker.readings(self._pixels(path)) for path in paths}
-
-
 def _learnt(
     run: TypesRun,
     plan: Plan,
@@ -234,10 +126,7 @@ def _learnt(
         begin, said = read_memory(memory_file)
         earlier = Card.model_validate_json(said)
         if (name := earlier.differs(card)) is not None:
-            was, now = getattr(earlier, name), getattr(card, name)
-            raise UsageError(
-                f"{memory_file} was learnt with {name} {was}, not {now}: give that, or choose another --out"
-            )
+            raise refuse_other(memory_file, name, getattr(earlier, name), getattr(card, name))
         if len(begin.records) >= plan.epochs and kept.is_file():
             raise UsageError(f"{memory_file} has {len(begin.records)} epochs already; nothing is left to do")
     held_out = held_out_of(crops, plan) if plan.patience else ()
@@ -248,7 +137,7 @@ def _learnt(
     with watch.steps("learning types", steps) as tick:
         for epoch in learn_types(learner, plan, held_out=held_out, begin=begin, tick=tick):
             memory = epoch.memory
-            with _writing(memory_file):
+            with writing(memory_file):
                 write_memory(memory_file, memory, card.model_dump_json())
             if epoch.number % _TOLD_EVERY == 0 or epoch.number == plan.epochs:
                 losses = "  ".join(f"{name} {value:.4f}" for name, value in epoch.record.losses.items())
@@ -291,16 +180,8 @@ def _keep(kept: Path, card: Card, memory: Memory, inputs: Inputs, crops: Crops) 
 
     weights = {name: tensor.numpy() for name, tensor in memory.best.items()}
     seen = inputs.table([views[0] for views in crops.views])
-    with _writing(kept):
+    with writing(kept):
         write_types(kept, card, weights, inputs.scales, seen)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"cannot write {path} ({error.strerror}); make room or choose --out") from error
 
 
 def _on_record(run: TypesRun, settings: Settings) -> Path:

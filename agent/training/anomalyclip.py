@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
-from agent.training import Watch, check_patience, check_place, tell_used, told, writing
-from tools.learning.plan import Device, Plan, Precision
+from agent.training.run import (
+    TrainingRun,
+    Watch,
+    check_patience,
+    check_place,
+    check_unfinished,
+    keep_each,
+    refuse_other,
+    tell_used,
+)
 
 if TYPE_CHECKING:
     from tools.clip.model import Clip
@@ -18,32 +26,18 @@ if TYPE_CHECKING:
     from tools.marked.layouts import DataFacts, Example, MarkedFolder
 
 
-@dataclass(frozen=True)
-class AnomalyClipRun:
-    """What to learn AnomalyCLIP's prompts from, and how.
+@dataclass(frozen=True, kw_only=True)
+class AnomalyClipRun(TrainingRun):
+    """What to learn AnomalyCLIP's prompts from, and how; see `TrainingRun`.
 
-    `weights` None looks for ViT-L/14@336 in the hubs' caches. `layers` are vision blocks, none the last one.
-    `limit` takes so many pictures, evenly over the folder. `validation` is the share of them that is only
-    judged by: the prompts of the epoch that does best on those are used, and after `patience` epochs that
-    brought nothing better learning ends. `log` is a folder for TensorBoard. `remembered_bytes` is memory for
-    what CLIP made of pictures; it changes nothing but the time.
+    `layers` are vision blocks, none the last one. `remembered_bytes` is memory for what CLIP made of
+    pictures; it changes nothing but the time.
     """
 
-    data: Path
-    out: Path
-    weights: Path | None = None
     epochs: int = 15
     batch_size: int = 8
-    learning_rate: float = 1e-3
     seed: int = 111
-    device: Device = "auto"
-    precision: Precision = "off"
-    limit: int | None = None
-    validation: float = 0.0
-    patience: int | None = None
     layers: tuple[int, ...] = ()
-    log: Path | None = None
-    resume: bool = False
     remembered_bytes: int = 2 * 2**30
 
 
@@ -63,7 +57,7 @@ def train_anomalyclip(run: AnomalyClipRun, watch: Watch) -> Path:
 
     kept = run.out / PROMPTS_NAME
     check_place(kept, resume=run.resume)
-    check_patience(run.patience, run.validation)
+    check_patience(run)
     marked = find_examples(run.data)
     if run.limit is not None:
         marked = marked.limited(run.limit)
@@ -91,36 +85,18 @@ def train_anomalyclip(run: AnomalyClipRun, watch: Watch) -> Path:
             clip,
             examples,
             images,
-            _plan(run, PUBLISHED),
+            run.plan(PUBLISHED),
             recipe=card.recipe,
             begin=begin,
             remembered_bytes=run.remembered_bytes,
             tick=tick,
         )
-        last = begin
-        for epoch in epochs:
-            with writing(kept):
-                write_checkpoint(run.out, epoch.memory, card)
-            watch.say(told(epoch, run.epochs))
-            last = epoch.memory
-    if last is not None:
-        tell_used(last, run.epochs, watch)
+        last = keep_each(
+            epochs, kept, run.epochs, lambda memory: write_checkpoint(run.out, memory, card), watch
+        )
+    if memory := last or begin:
+        tell_used(memory, run.epochs, watch)
     return kept
-
-
-def _plan(run: AnomalyClipRun, published: Plan) -> Plan:
-    """How the shared loop learns; what a user does not choose is as published."""
-    return replace(
-        published,
-        epochs=run.epochs,
-        batch_size=run.batch_size,
-        learning_rate=run.learning_rate,
-        seed=run.seed,
-        device=run.device,
-        precision=run.precision,
-        patience=run.patience,
-        log=run.log,
-    )
 
 
 def _parted(run: AnomalyClipRun, marked: MarkedFolder) -> Examples[Example]:
@@ -166,10 +142,6 @@ def _begin(run: AnomalyClipRun, card: Card, kept: Path) -> Memory:
 
     memory, earlier = read_learning(kept)
     if (field := earlier.differs(card)) is not None:
-        was, now = getattr(earlier, field), getattr(card, field)
-        raise UsageError(
-            f"{kept} was learnt with {field} {was}, not {now}: give that, or choose another --out"
-        )
-    if len(memory.records) >= run.epochs:
-        raise UsageError(f"{kept} has {len(memory.records)} epochs already; ask for more with --epochs")
+        raise refuse_other(kept, field, getattr(earlier, field), getattr(card, field))
+    check_unfinished(kept, memory, run.epochs)
     return memory
