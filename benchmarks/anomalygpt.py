@@ -36,6 +36,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.machine import describe
+from benchmarks.rendered.flaws import FLAWS
 from benchmarks.rendered.folder import write_products
 from benchmarks.rendered.measuring import Shown, Values, cells, shown
 from benchmarks.rendered.scene import Product
@@ -91,8 +92,7 @@ class Said:
 
 def judged_pictures(product: Product, each: int, normals: int, seed: int) -> list[Judged]:
     """Pictures of a product, half of them good: `each` of every type of flaw."""
-    kinds = 8
-    pictures = shown(product, good=each * kinds + normals, flawed=each, seed=seed)
+    pictures = shown(product, good=each * len(FLAWS) + normals, flawed=each, seed=seed)
     good = tuple(one.pixels for one in pictures[:normals])
     return [Judged(one, _cells(one.mask), good) for one in pictures[normals:]]
 
@@ -158,18 +158,34 @@ def measured(
     chosen: Sequence[Product],
     learning: Sequence[Product],
     *,
+    learnt_each: int,
     each: int,
     normals: int,
     seeds: int,
     epochs: int,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Values]:
-    """Figures of both ways, shape (seeds, products, figures)."""
+    """Figures of both ways, shape (seeds, products, figures).
+
+    Args:
+        clip: frozen.
+        lm: folder of the language model.
+        chosen: products to ask about.
+        learning: products to learn from.
+        learnt_each: pictures of each type of flaw to learn from; as many are good as are flawed.
+        each: the same of what is asked about.
+        normals: good parts beside each picture.
+        seeds: of learning.
+        epochs: of learning.
+        tell: hears how it goes.
+    """
     asked = {product: judged_pictures(product, each, normals, 1) for product in chosen}
     known = [one for product in learning for one in judged_pictures(product, 1, normals, 2)]
     told: dict[str, list[list[list[float]]]] = {THRESHOLD: [], ANSWERS: []}
     with TemporaryDirectory() as home:
-        folder = write_products(Path(home), learning, good=8 * each, flawed=each, seed=0)
+        folder = write_products(
+            Path(home), learning, good=len(FLAWS) * learnt_each, flawed=learnt_each, seed=0
+        )
         for seed in range(seeds):
             begun = time.process_time()
             model = learnt_model(clip, lm, folder, seed, epochs)
@@ -210,15 +226,19 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="of learning")
     parser.add_argument("--role", choices=("held-out", "choosing"), default="held-out")
     parser.add_argument("--normals", type=int, default=0, metavar="N", help="good parts to compare with")
-    parser.add_argument("--flawed", type=int, default=2, metavar="N", help="pictures of each type of flaw")
+    parser.add_argument(
+        "--learnt-flawed", type=int, default=6, metavar="N", help="pictures of a type to learn from"
+    )
+    parser.add_argument("--flawed", type=int, default=2, metavar="N", help="pictures of a type to ask about")
     parser.add_argument(
         "--products", type=int, default=16, metavar="N", help="to learn from, and to judge on"
     )
     parser.add_argument("--gpt-epochs", type=int, default=EPOCHS, metavar="N")
     parser.add_argument("--lm-dialogues", type=int, default=SmallLm().dialogues, metavar="N")
     asked = parser.parse_args()
-    if min(asked.seeds, asked.flawed, asked.products, asked.gpt_epochs, asked.lm_dialogues) < 1:
-        parser.error("--seeds, --flawed, --products, --gpt-epochs and --lm-dialogues must be 1 or more")
+    counts = (asked.seeds, asked.learnt_flawed, asked.flawed, asked.products, asked.gpt_epochs)
+    if min(*counts, asked.lm_dialogues) < 1:
+        parser.error("seeds, pictures, products, epochs and dialogues must be 1 or more")
     if asked.normals < 0:
         parser.error("--normals must be 0 or more")
     torch.set_num_threads(1)
@@ -235,6 +255,7 @@ def main() -> int:
         lm,
         products("choosing" if asked.role == "choosing" else "held-out")[: asked.products],
         products("learning")[: asked.products],
+        learnt_each=asked.learnt_flawed,
         each=asked.flawed,
         normals=asked.normals,
         seeds=asked.seeds,
@@ -244,7 +265,9 @@ def main() -> int:
     path = f"beside {asked.normals} good parts" if asked.normals else "zero-shot"
     print(machine_text(machine))
     print(f"{clip.shape}; {asked.seeds} seeds of learning, {asked.gpt_epochs} epochs; map {path}")
-    print(f"{asked.products} {asked.role} products with {16 * asked.flawed} pictures each\n")
+    a_flaw = 2 * asked.products * len(FLAWS)
+    print(f"learnt from {a_flaw * asked.learnt_flawed} pictures of {asked.products} products")
+    print(f"asked about {a_flaw * asked.flawed} of {asked.products} {asked.role} products\n")
     print(report(told))
     return 0
 

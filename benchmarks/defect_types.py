@@ -32,8 +32,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from agent.training.defect_types import TypesRun, plan_of
 from agent.settings import Settings
+from agent.training.defect_types import TypesRun, plan_of
 from agent.wiring import open_feature_maker
 from benchmarks.tables import table
 from benchmarks.type_data import Pool, pools

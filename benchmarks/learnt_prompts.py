@@ -3,8 +3,9 @@
     python benchmarks/learnt_prompts.py --cache DIR [--seeds N] [--role held-out|choosing] [--products N]
 
 The small CLIP is made first (`benchmarks/small_clip.py`), or taken from the cache. AnomalyCLIP and DAPO learn
-from 16 rendered products with the settings of their papers, and all are judged on 16 others; no pair of shape
-and surface is in two sets. `--role choosing` judges on the third set, by which settings may be chosen.
+from 16 rendered products with the settings of their papers and about as many pictures as those take: 1,536,
+where MVTec AD's test split has 1,725. All are judged on 16 other products; no pair of shape and surface is in
+two sets. `--role choosing` judges on the third set, by which settings may be chosen.
 
 Figures are means over products and seeds of learning. Intervals are 95 % of the means of products and seeds
 drawn again with replacement. The small CLIP and the pictures learnt from are the same throughout.
@@ -22,7 +23,7 @@ sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry).re
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -33,6 +34,7 @@ import torch
 
 from benchmarks.machine import describe
 from benchmarks.rendered.fixed_prompts import FixedPrompts
+from benchmarks.rendered.flaws import FLAWS
 from benchmarks.rendered.folder import write_products
 from benchmarks.rendered.learnt_methods import anomalyclip, dapo
 from benchmarks.rendered.measuring import (
@@ -71,6 +73,16 @@ class Sizes:
     judged_good: int
     judged_flawed: int
     products: int
+
+    @property
+    def learnt(self) -> int:
+        """Pictures to learn from."""
+        return self.products * (self.learnt_good + len(FLAWS) * self.learnt_flawed)
+
+    @property
+    def judged(self) -> int:
+        """Pictures to judge on."""
+        return self.products * (self.judged_good + len(FLAWS) * self.judged_flawed)
 
 
 def fixed_prompts(clip: Clip) -> Looker:
@@ -133,30 +145,35 @@ def main() -> int:
     add_options(parser)
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="of learning the prompts")
     parser.add_argument("--role", choices=("held-out", "choosing"), default="held-out")
-    parser.add_argument("--good", type=int, default=16, metavar="N", help="good pictures of each product")
-    parser.add_argument("--flawed", type=int, default=2, metavar="N", help="pictures of each type of flaw")
+    parser.add_argument("--learnt-good", type=int, default=24, metavar="N", help="good pictures of a product")
+    parser.add_argument(
+        "--learnt-flawed", type=int, default=9, metavar="N", help="pictures of a type of flaw"
+    )
+    parser.add_argument(
+        "--good", type=int, default=16, metavar="N", help="good pictures to judge a product on"
+    )
+    parser.add_argument("--flawed", type=int, default=2, metavar="N", help="pictures of a type to judge on")
     parser.add_argument(
         "--products", type=int, default=16, metavar="N", help="to learn from, and to judge on"
     )
     parser.add_argument("--prompt-epochs", type=int, metavar="N", help="of learning; default as published")
     asked = parser.parse_args()
-    if min(asked.seeds, asked.good, asked.flawed, asked.products, asked.prompt_epochs or 1) < 1:
-        parser.error("--seeds, --good, --flawed, --products and --prompt-epochs must be 1 or more")
+    sizes = Sizes(asked.learnt_good, asked.learnt_flawed, asked.good, asked.flawed, asked.products)
+    if min(asked.seeds, asked.prompt_epochs or 1, *astuple(sizes)) < 1:
+        parser.error("seeds, epochs, products and pictures must be 1 or more")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     machine = describe()
     clip = load_clip(made(settings_of(asked), asked.cache))
-    sizes = Sizes(asked.good, asked.flawed, asked.good, asked.flawed, asked.products)
     begun = time.process_time()
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     told = measured(clip, asked.role, sizes, asked.seeds, asked.prompt_epochs, tell)
-    judged_on = asked.products * (asked.good + 8 * asked.flawed)
     print(machine_text(machine))
     print(f"{clip.shape}; {asked.seeds} seeds of learning; {asked.products} {asked.role} products")
-    print(f"learnt from {judged_on} pictures, judged on {judged_on}\n")
+    print(f"learnt from {sizes.learnt} pictures, judged on {sizes.judged}\n")
     print(report(told))
     print(f"{time.process_time() - begun:.0f} s of processor time", file=sys.stderr)
     return 0

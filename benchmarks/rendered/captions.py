@@ -34,6 +34,9 @@ NOUNS: Final = {
     "stain": "a stain",
 }
 
+_WRONG: Final = ("defect", "flaw", "damage", "anomaly")
+"""What there is one of, or none, without saying which."""
+
 TEMPLATES: Final = (
     "a photo of {}.",
     "a close-up photo of {}.",
@@ -54,13 +57,14 @@ def caption(product: Product, kind: str | None, rng: Rng, *, whole: bool = False
     state, after = "", ""
     if says >= _SILENT and kind is None:
         state = str(rng.choice(GOOD)) if rng.random() < 0.7 else ""
-        after = "" if state else str(rng.choice((" without defect", " without flaw", " without damage")))
+        after = "" if state else f" without {rng.choice(_WRONG)}"
     elif says >= _SILENT + _VAGUE and kind is not None:
-        state = str(rng.choice(ADJECTIVES[kind])) if rng.random() < 0.6 else ""
-        after = "" if state else f" with {NOUNS[kind]}"
+        state = str(rng.choice(ADJECTIVES[kind])) if rng.random() < 0.5 else ""
+        after = "" if state else f" with {_named(kind, rng)}"
     elif says >= _SILENT:
         state = str(rng.choice(DAMAGED)) if rng.random() < 0.7 else ""
-        after = "" if state else str(rng.choice((" with a defect", " with a flaw", " with damage")))
+        wrong = str(rng.choice(_WRONG))
+        after = "" if state else f" with {wrong if wrong == 'damage' else with_article(wrong)}"
     colour = product.colour if whole or rng.random() < 0.85 else ""
     before, surface = "", ""
     if whole or rng.random() < 0.8:
@@ -77,7 +81,7 @@ def state_caption(kind: str | None, rng: Rng) -> str:
     if kind is None:
         return str(rng.choice(TEMPLATES)).format(with_article(f"{rng.choice(GOOD)} object"))
     if rng.random() < 0.5:
-        return str(rng.choice(TEMPLATES)).format(NOUNS[kind])
+        return str(rng.choice(TEMPLATES)).format(_named(kind, rng))
     return str(rng.choice(TEMPLATES)).format(with_article(f"{rng.choice(ADJECTIVES[kind])} object"))
 
 
@@ -85,6 +89,11 @@ def look_caption(what: str, rng: Rng) -> str:
     """A caption of nothing but a shape, a surface or a colour, by its name."""
     words = what if what in SHAPES else f"{what} object"
     return str(rng.choice(TEMPLATES)).format(with_article(words))
+
+
+def _named(kind: str, rng: Rng) -> str:
+    """A flaw by its noun."""
+    return NOUNS[kind] if rng.random() < 0.7 else with_article(f"{kind} anomaly")
 
 
 def with_article(words: str) -> str:

@@ -1,8 +1,8 @@
 """Nothing learnt: pictures beside averaged texts about good, damaged and each type, as WinCLIP words them.
 
 Jeong et al. 2023, arXiv 2303.14814: states times templates, text embeddings averaged. The whole picture is
-compared by CLIP's own embedding; places by V-V attention, which AnomalyCLIP looks through as well, in place
-of WinCLIP's windows: of an 80 px picture they would be few.
+compared by CLIP's own embedding; places by its patches, as AnomalyCLIP's are, in place of WinCLIP's windows:
+of an 80 px picture they would be few.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from torch.nn import functional
 
 from benchmarks.rendered.captions import ADJECTIVES, NOUNS, TEMPLATES, with_article
 from benchmarks.rendered.comparing import encoded, stacked
+from benchmarks.rendered.learnt_methods import looked_through
 from benchmarks.rendered.measuring import Seen, smoothed
 from tools.clip.model import Clip
 from tools.experts.anomalyclip.model import compare, features
-from tools.experts.anomalyclip.settings import TEMPERATURE, Recipe
+from tools.experts.anomalyclip.settings import TEMPERATURE
 from tools.experts.prompted.maps import at_pixels
 from tools.types import Pixels
 
@@ -45,7 +46,7 @@ class FixedPrompts:
 
     def __init__(self, clip: Clip, name: str) -> None:
         self._clip = clip
-        self._recipe = Recipe.published(clip.shape)
+        self._recipe = looked_through(clip.shape)
         self._states = torch.stack([self._mean(states, name) for states in (GOOD_STATES, DAMAGED_STATES)])
         self.types = tuple(ADJECTIVES)
         self._types = torch.stack([self._mean(_typed(kind), name) for kind in self.types])

@@ -1,4 +1,4 @@
-"""The methods that learn prompts, with the settings of their papers, on a folder of rendered products."""
+"""The methods that learn prompts, with their papers' settings, on a folder of rendered products."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tools.clip.model import Clip
+from tools.clip.model import Clip, ClipShape
 from tools.experts.anomalyclip.model import AnomalyClip
 from tools.experts.anomalyclip.prompts import Prompts as AnomalyClipPrompts
 from tools.experts.anomalyclip.settings import Recipe as AnomalyClipRecipe
@@ -24,11 +24,20 @@ from tools.learning.loop import Examples
 from tools.marked.layouts import find_examples
 
 
+def looked_through(shape: ClipShape) -> AnomalyClipRecipe:
+    """How places are looked at by texts: by the patches as they come out of the last block.
+
+    Published is V-V attention in the later blocks, which finds places in a CLIP that only ever learnt from
+    whole pictures. The small one has learnt from places too, as they come out, and V-V attention blurs them.
+    """
+    return replace(AnomalyClipRecipe.published(shape), alike_blocks=0)
+
+
 def anomalyclip(clip: Clip, folder: Path, seed: int, epochs: int | None = None) -> Iterator[Model]:
     """AnomalyCLIP after each epoch, as many as published if none are given."""
     plan = replace(ANOMALYCLIP_PUBLISHED, seed=seed, device="cpu")
     plan = plan if epochs is None else replace(plan, epochs=epochs)
-    recipe = AnomalyClipRecipe.published(clip.shape)
+    recipe = looked_through(clip.shape)
     examples = Examples(find_examples(folder).examples)
     for done in learn_anomalyclip(clip, examples, ImageStore(), plan, recipe=recipe):
         prompts = AnomalyClipPrompts.filled(done.memory.now)

@@ -20,6 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from benchmarks.rendered.captions import caption
 from benchmarks.rendered.drawing import SIDE_PX, draw
 from benchmarks.rendered.first_weights import drawn_clip
 from benchmarks.rendered.flaws import FLAWS
@@ -38,6 +41,9 @@ from tools.learning.memory import read_memory, write_memory
 from tools.learning.plan import Plan
 
 FILE_NAME: Final = "open_clip_model.safetensors"
+
+_CAPTIONS_KNOWN: Final = 20
+"""Of each state, by which it is told whether captions are still written as they were."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Pretraining:
     colours: int = 10
     groups: int = 4
     word_epochs: int = 5
-    epochs: int = 24
+    epochs: int = 40
     batch_groups: int = 12
     learning_rate: float = 1e-3
     seed: int = 0
@@ -172,9 +178,10 @@ def write_clip(clip: Clip, path: Path) -> None:
 
 
 def _digest(settings: str) -> str:
-    """Of settings and of how pictures look, so that no CLIP is taken that learnt from others."""
+    """Of settings, looks and captions, so that no CLIP is taken that learnt from others."""
     digest = hashlib.sha256(settings.encode())
-    product = products("pretraining")[0]
+    product, rng = products("pretraining")[0], np.random.default_rng(0)
     for kind in (None, *FLAWS):
         digest.update(draw(product, kind, "digest").pixels.tobytes())
+        digest.update("".join(caption(product, kind, rng) for _ in range(_CAPTIONS_KNOWN)).encode())
     return digest.hexdigest()[:10]

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.training.defect_types import MEMORY_NAME, TypesRun, _told_of_types, train_types
 from agent.settings import Settings
+from agent.training.defect_types import MEMORY_NAME, TypesRun, _told_of_types, train_types
 from tests.agent.conftest import Ran
 from tests.tools.simulation.parts import Picture, plate
 from tools.defect_types.card import CARD_NAME, TYPES_NAME

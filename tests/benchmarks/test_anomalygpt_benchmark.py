@@ -77,7 +77,7 @@ def test_a_tiny_run_learns_answers_and_is_told_in_a_table(tmp_path: Path) -> Non
     lm = pretrained_lm(small, tmp_path)
     assert pretrained_lm(small, tmp_path, epoch=lambda _: pytest.fail("made twice")) == lm
     chosen, learning = products("choosing")[:1], products("learning")[:1]
-    told = measured(clip, lm, chosen, learning, each=1, normals=1, seeds=1, epochs=1)
+    told = measured(clip, lm, chosen, learning, learnt_each=1, each=1, normals=1, seeds=1, epochs=1)
     torch.set_num_threads(before)
     assert {way: values.shape for way, values in told.items()} == {THRESHOLD: (1, 1, 2), ANSWERS: (1, 1, 2)}
     lines = report(told).splitlines()
