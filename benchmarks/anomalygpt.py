@@ -229,7 +229,7 @@ def main() -> int:
     parser.add_argument(
         "--learnt-flawed", type=int, default=6, metavar="N", help="pictures of a type to learn from"
     )
-    parser.add_argument("--flawed", type=int, default=2, metavar="N", help="pictures of a type to ask about")
+    parser.add_argument("--flawed", type=int, default=6, metavar="N", help="pictures of a type to ask about")
     parser.add_argument(
         "--products", type=int, default=16, metavar="N", help="to learn from, and to judge on"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -15,13 +16,22 @@ settings.load_profile("no deadline")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, and children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_WORKER = "PYTEST_XDIST_WORKER"
+"""Set in the workers of a run of several."""
+
 EXAMPLES = Path(__file__).parent.parent / "examples" / "images"
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder for the whole run, so that models are converted and documents indexed once."""
-    return tmp_path_factory.mktemp("data")
+def data_dir(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A data folder for the whole run, so that models are converted and documents indexed once.
+
+    Several workers begin with the index that they share; a lone test indexes what it needs.
+    """
+    folder = tmp_path_factory.mktemp("data")
+    if _WORKER in os.environ:
+        shutil.copytree(request.getfixturevalue("knowledge_index"), folder / "knowledge")
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +56,7 @@ def knowledge_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from knowledge_base.store import KnowledgeStore
 
     folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if _WORKER in os.environ:
         folder = folder.parent
     store = KnowledgeStore(folder / "knowledge-index", wait_s=280)
     KnowledgeBase(load_documents(), store, MiniLmEmbeddings()).index()

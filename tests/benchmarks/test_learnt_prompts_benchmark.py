@@ -12,7 +12,7 @@ from benchmarks.learnt_prompts import FIXED, LEARNT, Sizes, measured, report
 from benchmarks.rendered.measuring import FIGURES, Seen, interval, judged, shown
 from benchmarks.rendered.sets import products
 
-TINY: dict[str, Any] = {"width": 64, "layers": 2, "text_width": 64, "text_layers": 2}
+TINY: dict[str, Any] = {"width": 64, "layers": 2, "text_width": 64, "text_layers": 2, "word_epochs": 1}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,7 +39,7 @@ def test_a_small_clip_is_made_once_and_opens(tmp_path: Path) -> None:
     from benchmarks.small_clip import learnt
     from tools.clip.files import load_clip
 
-    settings = Pretraining(**TINY, pairs=2, colours=2, groups=1, epochs=2, batch_groups=2)
+    settings = Pretraining(**TINY, pairs=1, colours=2, groups=1, epochs=2, batch_groups=2)
     epochs: list[float] = []
     made = pretrained(settings, tmp_path, epoch=lambda done: epochs.append(done.record.losses["places"]))
     assert len(epochs) == 2
