@@ -1,12 +1,12 @@
 """AnomalyGPT's answers against its own map with a threshold, on products that it has not seen.
 
-    python benchmarks/anomalygpt.py --cache DIR [--seeds N] [--role held-out|choosing] [--normals N]
+    python benchmarks/anomalygpt.py --cache DIR [--seeds N] [--role held-out|choosing] [--normals N ...]
 
 A small CLIP (`benchmarks/small_clip.py`) and a small language model (of dialogues in the prompt's form) are
 made first, or taken from the cache; both stay frozen. AnomalyGPT learns from 16 rendered products and is
 asked about 16 others. The threshold is that value of the map's peak which tells most of other pictures of
-the 16 products rightly; its place is the cell of the peak. `--normals N` shows N good parts of each
-product, and both go by the map beside those.
+the 16 products rightly; its place is the cell of the peak. With `--normals N` both go by the map that is
+made beside N good parts of the product.
 
 "right word" is the share of pictures that are rightly called good or damaged, good and damaged ones
 weighing alike; "right place" the share of damaged ones that are called so at a cell, the first that is
@@ -152,56 +152,59 @@ def learnt_model(clip: Clip, lm: Path, folder: Path, seed: int, epochs: int) -> 
     return AnomalyGpt(clip, Learnt.filled(recipe, clip.shape, language.width, done.memory.now), language)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about, and what the threshold is set by, beside so many good parts."""
+
+    normals: int
+    chosen: Sequence[Sequence[Judged]]
+    known: Sequence[Judged]
+
+    def judge(self, model: AnomalyGpt) -> dict[str, list[list[float]]]:
+        """`FIGURES` of each product, by both ways."""
+        peaks: dict[bool, list[float]] = {False: [], True: []}
+        for one in self.known:
+            found = model.look(one.shown.pixels, one.normals).map_values
+            peaks[bool(one.cells)].append(float(found.max()))
+        limit = best_threshold(peaks[False], peaks[True])
+        return {
+            way: [rightly([say(one) for one in pictures], pictures) for pictures in self.chosen]
+            for way, say in ways(model, limit).items()
+        }
+
+
 def measured(
     clip: Clip,
     lm: Path,
-    chosen: Sequence[Product],
-    learning: Sequence[Product],
+    folder: Path,
+    asked: Sequence[Asked],
     *,
-    learnt_each: int,
-    each: int,
-    normals: int,
     seeds: int,
     epochs: int,
     tell: Callable[[str], None] = lambda _: None,
-) -> dict[str, Values]:
-    """Figures of both ways, shape (seeds, products, figures).
+) -> list[dict[str, Values]]:
+    """Figures of both ways, shape (seeds, products, figures), for each that is asked.
 
     Args:
         clip: frozen.
         lm: folder of the language model.
-        chosen: products to ask about.
-        learning: products to learn from.
-        learnt_each: pictures of each type of flaw to learn from; as many are good as are flawed.
-        each: the same of what is asked about.
-        normals: good parts beside each picture.
+        folder: pictures to learn from.
+        asked: what each model that was learnt is asked.
         seeds: of learning.
         epochs: of learning.
         tell: hears how it goes.
     """
-    asked = {product: judged_pictures(product, each, normals, 1) for product in chosen}
-    known = [one for product in learning for one in judged_pictures(product, 1, normals, 2)]
-    told: dict[str, list[list[list[float]]]] = {THRESHOLD: [], ANSWERS: []}
-    with TemporaryDirectory() as home:
-        folder = write_products(
-            Path(home), learning, good=len(FLAWS) * learnt_each, flawed=learnt_each, seed=0
-        )
-        for seed in range(seeds):
-            begun = time.process_time()
-            model = learnt_model(clip, lm, folder, seed, epochs)
-            tell(f"seed {seed}: learnt in {time.process_time() - begun:.0f} s of processor time")
-            peaks: dict[bool, list[float]] = {False: [], True: []}
-            for one in known:
-                found = model.look(one.shown.pixels, one.normals).map_values
-                peaks[bool(one.cells)].append(float(found.max()))
-            limit = best_threshold(peaks[False], peaks[True])
-            for way, say in ways(model, limit).items():
-                told[way].append(
-                    [rightly([say(one) for one in pictures], pictures) for pictures in asked.values()]
-                )
-            means = {way: np.mean(values[-1], axis=0).round(3).tolist() for way, values in told.items()}
-            tell(f"seed {seed}: {means}, {time.process_time() - begun:.0f} s of processor time")
-    return {way: np.array(values) for way, values in told.items()}
+    told: list[dict[str, list[list[list[float]]]]] = [{THRESHOLD: [], ANSWERS: []} for _ in asked]
+    for seed in range(seeds):
+        begun = time.process_time()
+        model = learnt_model(clip, lm, folder, seed, epochs)
+        for one, found in zip(asked, told, strict=True):
+            for way, values in one.judge(model).items():
+                found[way].append(values)
+            means = {way: np.mean(values[-1], axis=0).round(3).tolist() for way, values in found.items()}
+            tell(f"seed {seed}, {one.normals} good parts: {means}")
+        tell(f"seed {seed}: {time.process_time() - begun:.0f} s of processor time")
+    return [{way: np.array(values) for way, values in found.items()} for found in told]
 
 
 def ways(model: AnomalyGpt, threshold: float) -> dict[str, Callable[[Judged], Said]]:
@@ -212,11 +215,12 @@ def ways(model: AnomalyGpt, threshold: float) -> dict[str, Callable[[Judged], Sa
     }
 
 
-def report(told: dict[str, Values]) -> str:
+def report(told: dict[str, Values], normals: int) -> str:
     """The table of both, and the margin."""
+    path = f"the map is made beside {normals} good parts" if normals else "zero-shot"
     rows = [[way, *cells(values)] for way, values in told.items()]
     rows.append([f"{ANSWERS} - {THRESHOLD}", *cells(told[ANSWERS] - told[THRESHOLD], signed=True)])
-    return table("Per cent, 95 % interval in brackets", ["", *FIGURES], rows)
+    return table(f"Per cent, 95 % interval in brackets; {path}", ["", *FIGURES], rows)
 
 
 def main() -> int:
@@ -225,11 +229,13 @@ def main() -> int:
     add_options(parser)
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="of learning")
     parser.add_argument("--role", choices=("held-out", "choosing"), default="held-out")
-    parser.add_argument("--normals", type=int, default=0, metavar="N", help="good parts to compare with")
+    parser.add_argument(
+        "--normals", type=int, nargs="+", default=[0, 2], metavar="N", help="good parts to compare with"
+    )
     parser.add_argument(
         "--learnt-flawed", type=int, default=6, metavar="N", help="pictures of a type to learn from"
     )
-    parser.add_argument("--flawed", type=int, default=6, metavar="N", help="pictures of a type to ask about")
+    parser.add_argument("--flawed", type=int, default=4, metavar="N", help="pictures of a type to ask about")
     parser.add_argument(
         "--products", type=int, default=16, metavar="N", help="to learn from, and to judge on"
     )
@@ -239,7 +245,7 @@ def main() -> int:
     counts = (asked.seeds, asked.learnt_flawed, asked.flawed, asked.products, asked.gpt_epochs)
     if min(*counts, asked.lm_dialogues) < 1:
         parser.error("seeds, pictures, products, epochs and dialogues must be 1 or more")
-    if asked.normals < 0:
+    if min(asked.normals) < 0:
         parser.error("--normals must be 0 or more")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -250,25 +256,26 @@ def main() -> int:
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    told = measured(
-        clip,
-        lm,
-        products("choosing" if asked.role == "choosing" else "held-out")[: asked.products],
-        products("learning")[: asked.products],
-        learnt_each=asked.learnt_flawed,
-        each=asked.flawed,
-        normals=asked.normals,
-        seeds=asked.seeds,
-        epochs=asked.gpt_epochs,
-        tell=tell,
-    )
-    path = f"beside {asked.normals} good parts" if asked.normals else "zero-shot"
+    chosen = products("choosing" if asked.role == "choosing" else "held-out")[: asked.products]
+    learning = products("learning")[: asked.products]
+    questions = [
+        Asked(
+            normals,
+            [judged_pictures(product, asked.flawed, normals, 1) for product in chosen],
+            [one for product in learning for one in judged_pictures(product, 1, normals, 2)],
+        )
+        for normals in asked.normals
+    ]
+    with TemporaryDirectory() as home:
+        good = len(FLAWS) * asked.learnt_flawed
+        folder = write_products(Path(home), learning, good=good, flawed=asked.learnt_flawed, seed=0)
+        told = measured(clip, lm, folder, questions, seeds=asked.seeds, epochs=asked.gpt_epochs, tell=tell)
     print(machine_text(machine))
-    print(f"{clip.shape}; {asked.seeds} seeds of learning, {asked.gpt_epochs} epochs; map {path}")
+    print(f"{clip.shape}; {asked.seeds} seeds of learning, {asked.gpt_epochs} epochs")
     a_flaw = 2 * asked.products * len(FLAWS)
     print(f"learnt from {a_flaw * asked.learnt_flawed} pictures of {asked.products} products")
     print(f"asked about {a_flaw * asked.flawed} of {asked.products} {asked.role} products\n")
-    print(report(told))
+    print("\n\n".join(report(found, one.normals) for one, found in zip(questions, told, strict=True)))
     return 0
 
 

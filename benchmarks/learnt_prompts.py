@@ -5,7 +5,8 @@
 The small CLIP is made first (`benchmarks/small_clip.py`), or taken from the cache. AnomalyCLIP and DAPO learn
 from 16 rendered products with the settings of their papers and about as many pictures as those take: 1,536,
 where MVTec AD's test split has 1,725. All are judged on 16 other products; no pair of shape and surface is in
-two sets. `--role choosing` judges on the third set, by which settings may be chosen.
+two sets. `--role choosing` judges on the third set, by which settings may be chosen. Places are looked at by
+patches as they come out, as this CLIP learnt them, and by fixed prompts and AnomalyCLIP also as published.
 
 Figures are means over products and seeds of learning. Intervals are 95 % of the means of products and seeds
 drawn again with replacement. The small CLIP and the pictures learnt from are the same throughout.
@@ -24,9 +25,9 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from itertools import pairwise
+from functools import partial
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -36,7 +37,7 @@ from benchmarks.machine import describe
 from benchmarks.rendered.fixed_prompts import FixedPrompts
 from benchmarks.rendered.flaws import FLAWS
 from benchmarks.rendered.folder import write_products
-from benchmarks.rendered.learnt_methods import anomalyclip, dapo
+from benchmarks.rendered.learnt_methods import anomalyclip, dapo, plain_view
 from benchmarks.rendered.measuring import (
     FIGURES,
     Looker,
@@ -54,14 +55,36 @@ from benchmarks.small_clip import add_options, made, settings_of
 from benchmarks.tables import machine_text, table
 from tools.clip.files import load_clip
 from tools.clip.model import Clip
+from tools.experts.anomalyclip.settings import Recipe
 from tools.experts.prompted.looking import Model
 from tools.types import Pixels
 
 FIXED: Final = "fixed prompts"
-LEARNT: Final[dict[str, Callable[[Clip, Path, int, int | None], Iterator[Model]]]] = {
-    "AnomalyCLIP": anomalyclip,
-    "DAPO": dapo,
-}
+ANOMALYCLIP: Final = "AnomalyCLIP"
+DAPO: Final = "DAPO"
+FIXED_ALIKE: Final = "fixed prompts, V-V attention"
+ANOMALYCLIP_ALIKE: Final = "AnomalyCLIP, V-V attention"
+
+MARGINS: Final = (
+    (ANOMALYCLIP, FIXED),
+    (DAPO, ANOMALYCLIP),
+    (DAPO, FIXED),
+    (ANOMALYCLIP_ALIKE, FIXED_ALIKE),
+)
+"""Which is held against which."""
+
+_ROWS: Final = (FIXED, ANOMALYCLIP, DAPO, FIXED_ALIKE, ANOMALYCLIP_ALIKE)
+
+Learn: TypeAlias = Callable[[Clip, Path, int, int | None], Iterator[Model]]
+
+
+def learnt_methods(clip: Clip) -> dict[str, Learn]:
+    """What learns prompts, and how it looks at places."""
+    return {
+        ANOMALYCLIP: partial(anomalyclip, recipe=plain_view(clip.shape)),
+        DAPO: dapo,
+        ANOMALYCLIP_ALIKE: partial(anomalyclip, recipe=Recipe.published(clip.shape)),
+    }
 
 
 @dataclass(frozen=True)
@@ -85,13 +108,13 @@ class Sizes:
         return self.products * (self.judged_good + len(FLAWS) * self.judged_flawed)
 
 
-def fixed_prompts(clip: Clip) -> Looker:
+def fixed_prompts(clip: Clip, recipe: Recipe) -> Looker:
     """Fixed prompts about each product by the name of its shape."""
     known: dict[str, FixedPrompts] = {}
 
     def look(product: Product, pictures: Sequence[Pixels]) -> Sequence[Seen]:
         if product.shape not in known:
-            known[product.shape] = FixedPrompts(clip, product.shape)
+            known[product.shape] = FixedPrompts(clip, product.shape, recipe)
         return known[product.shape].look(pictures)
 
     return look
@@ -110,7 +133,8 @@ def measured(
     def judge(look: Looker) -> list[list[float]]:
         return [judged(look, product, pictures) for product, pictures in drawn.items()]
 
-    told = {FIXED: np.array([judge(fixed_prompts(clip))])}
+    views = {FIXED: plain_view(clip.shape), FIXED_ALIKE: Recipe.published(clip.shape)}
+    told = {name: np.array([judge(fixed_prompts(clip, recipe))]) for name, recipe in views.items()}
     with TemporaryDirectory() as home:
         folder = write_products(
             Path(home),
@@ -119,7 +143,7 @@ def measured(
             flawed=sizes.learnt_flawed,
             seed=0,
         )
-        for name, learn in LEARNT.items():
+        for name, learn in learnt_methods(clip).items():
             of_seeds = []
             for seed in range(seeds):
                 begun = time.process_time()
@@ -131,11 +155,10 @@ def measured(
 
 
 def report(told: dict[str, Values]) -> str:
-    """The table of methods, and by how much each beats the one before it."""
-    names = list(told)
-    rows = [[name, *cells(told[name])] for name in names]
-    for before, name in pairwise(names):
-        rows.append([f"{name} - {before}", *cells(told[name] - told[before], signed=True)])
+    """The table of methods, and by how much some beat others."""
+    rows = [[name, *cells(told[name])] for name in _ROWS]
+    for name, other in MARGINS:
+        rows.append([f"{name} - {other}", *cells(told[name] - told[other], signed=True)])
     return table("Per cent, 95 % interval in brackets", ["", *FIGURES], rows)
 
 
@@ -150,9 +173,9 @@ def main() -> int:
         "--learnt-flawed", type=int, default=9, metavar="N", help="pictures of a type of flaw"
     )
     parser.add_argument(
-        "--good", type=int, default=16, metavar="N", help="good pictures to judge a product on"
+        "--good", type=int, default=48, metavar="N", help="good pictures to judge a product on"
     )
-    parser.add_argument("--flawed", type=int, default=2, metavar="N", help="pictures of a type to judge on")
+    parser.add_argument("--flawed", type=int, default=6, metavar="N", help="pictures of a type to judge on")
     parser.add_argument(
         "--products", type=int, default=16, metavar="N", help="to learn from, and to judge on"
     )

@@ -37,7 +37,6 @@ COMMANDS: Final = {
     "small-clip": "benchmarks/small_clip.py --cache out/rendered",
     "learnt-prompts": "benchmarks/learnt_prompts.py --cache out/rendered",
     "heard-maps": "benchmarks/anomalygpt.py --cache out/rendered",
-    "heard-maps-few": "benchmarks/anomalygpt.py --cache out/rendered --normals 2",
     "simulate": "benchmarks/simulate.py",
     "type-training": "benchmarks/type_training.py",
     "inspect": "benchmarks/inspect.py --only startup inspections",

@@ -16,11 +16,10 @@ from torch.nn import functional
 
 from benchmarks.rendered.captions import ADJECTIVES, NOUNS, TEMPLATES, with_article
 from benchmarks.rendered.comparing import encoded, stacked
-from benchmarks.rendered.learnt_methods import looked_through
 from benchmarks.rendered.measuring import Seen, smoothed
 from tools.clip.model import Clip
 from tools.experts.anomalyclip.model import compare, features
-from tools.experts.anomalyclip.settings import TEMPERATURE
+from tools.experts.anomalyclip.settings import TEMPERATURE, Recipe
 from tools.experts.prompted.maps import at_pixels
 from tools.types import Pixels
 
@@ -42,11 +41,12 @@ class FixedPrompts:
     Args:
         clip: frozen.
         name: what the product is called, such as "ring".
+        recipe: how places are looked at.
     """
 
-    def __init__(self, clip: Clip, name: str) -> None:
+    def __init__(self, clip: Clip, name: str, recipe: Recipe) -> None:
         self._clip = clip
-        self._recipe = looked_through(clip.shape)
+        self._recipe = recipe
         self._states = torch.stack([self._mean(states, name) for states in (GOOD_STATES, DAMAGED_STATES)])
         self.types = tuple(ADJECTIVES)
         self._types = torch.stack([self._mean(_typed(kind), name) for kind in self.types])

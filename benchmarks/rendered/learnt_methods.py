@@ -24,20 +24,21 @@ from tools.learning.loop import Examples
 from tools.marked.layouts import find_examples
 
 
-def looked_through(shape: ClipShape) -> AnomalyClipRecipe:
-    """How places are looked at by texts: by the patches as they come out of the last block.
+def plain_view(shape: ClipShape) -> AnomalyClipRecipe:
+    """Places are looked at by texts through the patches as they come out of the last block.
 
-    Published is V-V attention in the later blocks, which finds places in a CLIP that only ever learnt from
-    whole pictures. The small one has learnt from places too, as they come out, and V-V attention blurs them.
+    Published is V-V attention in the later blocks (`AnomalyClipRecipe.published`), which finds places in a
+    CLIP that only ever learnt from whole pictures. The small one learnt from places too, as they come out.
     """
     return replace(AnomalyClipRecipe.published(shape), alike_blocks=0)
 
 
-def anomalyclip(clip: Clip, folder: Path, seed: int, epochs: int | None = None) -> Iterator[Model]:
+def anomalyclip(
+    clip: Clip, folder: Path, seed: int, epochs: int | None = None, *, recipe: AnomalyClipRecipe
+) -> Iterator[Model]:
     """AnomalyCLIP after each epoch, as many as published if none are given."""
     plan = replace(ANOMALYCLIP_PUBLISHED, seed=seed, device="cpu")
     plan = plan if epochs is None else replace(plan, epochs=epochs)
-    recipe = looked_through(clip.shape)
     examples = Examples(find_examples(folder).examples)
     for done in learn_anomalyclip(clip, examples, ImageStore(), plan, recipe=recipe):
         prompts = AnomalyClipPrompts.filled(done.memory.now)

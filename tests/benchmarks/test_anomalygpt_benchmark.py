@@ -12,6 +12,7 @@ from benchmarks.anomalygpt import (
     ANSWERS,
     FIGURES,
     THRESHOLD,
+    Asked,
     Said,
     best_threshold,
     by_answer,
@@ -21,6 +22,7 @@ from benchmarks.anomalygpt import (
     report,
     rightly,
 )
+from benchmarks.rendered.folder import write_products
 from benchmarks.rendered.sets import products
 
 
@@ -76,10 +78,12 @@ def test_a_tiny_run_learns_answers_and_is_told_in_a_table(tmp_path: Path) -> Non
     small = SmallLm(width=32, layers=1, heads=2, dialogues=32, epochs=1)
     lm = pretrained_lm(small, tmp_path)
     assert pretrained_lm(small, tmp_path, epoch=lambda _: pytest.fail("made twice")) == lm
-    chosen, learning = products("choosing")[:1], products("learning")[:1]
-    told = measured(clip, lm, chosen, learning, learnt_each=1, each=1, normals=1, seeds=1, epochs=1)
+    pictures = judged_pictures(products("choosing")[0], 1, 1, 1)
+    asked = Asked(1, [pictures], pictures)
+    folder = write_products(tmp_path / "learning", products("learning")[:1], good=8, flawed=1, seed=0)
+    (told,) = measured(clip, lm, folder, [asked], seeds=1, epochs=1)
     torch.set_num_threads(before)
     assert {way: values.shape for way, values in told.items()} == {THRESHOLD: (1, 1, 2), ANSWERS: (1, 1, 2)}
-    lines = report(told).splitlines()
+    lines = report(told, 1).splitlines()
     assert all(figure in lines[1] for figure in FIGURES)
     assert lines[-1].startswith(f"{ANSWERS} - {THRESHOLD}")

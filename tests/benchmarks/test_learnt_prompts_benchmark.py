@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.learnt_prompts import FIXED, LEARNT, Sizes, measured, report
+from benchmarks.learnt_prompts import (
+    ANOMALYCLIP,
+    ANOMALYCLIP_ALIKE,
+    DAPO,
+    FIXED,
+    FIXED_ALIKE,
+    Sizes,
+    measured,
+    report,
+)
 from benchmarks.rendered.measuring import FIGURES, Seen, interval, judged, shown
 from benchmarks.rendered.sets import products
 
@@ -69,12 +78,12 @@ def test_every_method_gives_every_figure_that_it_has(clip: Any) -> None:
     sizes = Sizes(learnt_good=2, learnt_flawed=1, judged_good=2, judged_flawed=1, products=2)
     told = measured(clip, "choosing", sizes, seeds=2, epochs=1, tell=lambda _: None)
     assert {name: values.shape for name, values in told.items()} == {
-        FIXED: (1, 2, 4),
-        **dict.fromkeys(LEARNT, (2, 2, 4)),
+        **dict.fromkeys((FIXED, FIXED_ALIKE), (1, 2, 4)),
+        **dict.fromkeys((ANOMALYCLIP, DAPO, ANOMALYCLIP_ALIKE), (2, 2, 4)),
     }
-    assert np.isnan(told["AnomalyCLIP"][..., 3]).all()  # it tells no types
+    assert np.isnan(told[ANOMALYCLIP][..., 3]).all()  # it tells no types
     for name, values in told.items():
-        known = values[..., : 3 if name == "AnomalyCLIP" else 4]
+        known = values[..., : 3 if name in {ANOMALYCLIP, ANOMALYCLIP_ALIKE} else 4]
         assert ((known >= 0) & (known <= 1)).all()
 
 
@@ -95,10 +104,11 @@ def test_a_method_that_knows_the_masks_is_perfect_and_one_that_inverts_them_is_n
 def test_the_report_says_what_the_figures_say() -> None:
     rng = np.random.default_rng(0)
     fixed = 0.6 + 0.05 * rng.random((1, 16, 4))
-    told = {FIXED: fixed, "DAPO": fixed + 0.2 + 0.01 * rng.random((5, 16, 4))}
+    better = fixed + 0.2 + 0.01 * rng.random((5, 16, 4))
+    told = {FIXED: fixed, FIXED_ALIKE: fixed, ANOMALYCLIP: fixed, ANOMALYCLIP_ALIKE: fixed, DAPO: better}
     lines = report(told).splitlines()
     assert all(figure in lines[1] for figure in FIGURES)
-    margin = next(line for line in lines if line.startswith(f"DAPO - {FIXED}"))
+    margin = next(line for line in lines if line.startswith(f"{DAPO} - {FIXED}"))
     assert margin.count("+20.") == 12  # the mean and both ends of each of four figures
 
 
