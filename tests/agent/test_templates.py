@@ -194,35 +194,44 @@ def test_experts_learn_from_as_many_as_fit(tmp_path, profiles, monkeypatch):
     assert record.counts() == {"nut": 5}
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """Where the first test puts two products on record, for the others to begin with a copy."""
+    return tmp_path_factory.mktemp("two")
+
+
 @pytest.fixture
-def two_products(agent, examples, tmp_path, own_data):
+def two_products(agent, examples, own_data, once):
     """Two products on record, three good images each; gives their folder and what adding printed."""
-    told = {}
-    for product in ("bare_pcb", "blister_pack"):
-        folder = tmp_path / product
-        folder.mkdir()
-        good = cv2.imread(str(examples / product / "good.jpg"))
-        for number, copy in enumerate(perturbations(good, count=3)):
-            cv2.imwrite(str(folder / f"{number}.png"), copy)
-        if told:
-            cv2.imwrite(str(folder / "again.jpg"), cv2.imread(str(folder / "1.png")))
-            shutil.copy(tmp_path / "bare_pcb" / "0.png", folder / "stray.png")
-        told[product] = agent(
-            "templates", "add", folder, "--product", product, "--json", "--data-dir", own_data
-        )
-    return tmp_path, told
+    if not (once / "data").is_dir():
+        told = {}
+        for product in ("bare_pcb", "blister_pack"):
+            folder = once / product
+            folder.mkdir()
+            good = cv2.imread(str(examples / product / "good.jpg"))
+            for number, copy in enumerate(perturbations(good, count=3)):
+                cv2.imwrite(str(folder / f"{number}.png"), copy)
+            if told:
+                cv2.imwrite(str(folder / "again.jpg"), cv2.imread(str(folder / "1.png")))
+                shutil.copy(once / "bare_pcb" / "0.png", folder / "stray.png")
+            ran = agent("templates", "add", folder, "--product", product, "--json", "--data-dir", own_data)
+            told[product] = {"out": ran.out, "err": ran.err}
+        (once / "told.json").write_text(json.dumps(told))
+        shutil.copytree(own_data, once / "data")
+    shutil.copytree(once / "data", own_data, dirs_exist_ok=True)
+    return once, json.loads((once / "told.json").read_text())
 
 
 def test_what_add_list_search_and_remove_say_to_programs(agent, examples, own_data, two_products):
     folder, told = two_products
-    added = json.loads(told["blister_pack"].out)
+    added = json.loads(told["blister_pack"]["out"])
     assert (added["added"], added["on_record"]) == (3, 3)
     assert [row["file"] for row in added["same_picture"]] == [str(folder / "blister_pack" / "again.jpg")]
     assert [row["file"] for row in added["refused"]] == [str(folder / "blister_pack" / "stray.png")]
     assert {expert["name"] for expert in added["experts"]} >= {"pair", "patchcore"}
     assert (
         "stray.png was refused: it looks like bare_pcb (1.00) and not like blister_pack ("
-        in told["blister_pack"].err
+        in told["blister_pack"]["err"]
     )
 
     listed = json.loads(agent("templates", "list", "--json", "--data-dir", own_data).out)

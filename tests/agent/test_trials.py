@@ -19,21 +19,28 @@ from tools.experts.trial import Trial
 WEAK = Trial(expert="pair", learnt=4, good=5, alarms=4, refused=0, planted=5, caught=5, auroc=0.6)
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """Where the first test puts a board on record, for the others to begin with a copy."""
+    return tmp_path_factory.mktemp("board")
+
+
 @pytest.fixture
-def data(agent, examples, tmp_path, data_dir):
+def data(agent, examples, tmp_path, data_dir, once):
     """A data folder with five pictures of one good board on record as "board"."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for part in ("models", "knowledge"):
-        if (data_dir / part).is_dir():
-            shutil.copytree(data_dir / part, folder / part)
-    good = tmp_path / "good"
-    good.mkdir()
-    board = cv2.imread(str(examples / "bare_pcb" / "good.jpg"))
-    for number, copy in enumerate([board, *perturbations(board, count=4)]):
-        cv2.imwrite(str(good / f"{number}.png"), copy)
-    assert agent("templates", "add", good, "--product", "board", "--data-dir", folder).status == 0
-    return folder
+    if not (once / "data").is_dir():
+        folder, good = once / "begun", once / "good"
+        folder.mkdir()
+        for part in ("models", "knowledge"):
+            if (data_dir / part).is_dir():
+                shutil.copytree(data_dir / part, folder / part)
+        good.mkdir()
+        board = cv2.imread(str(examples / "bare_pcb" / "good.jpg"))
+        for number, copy in enumerate([board, *perturbations(board, count=4)]):
+            cv2.imwrite(str(good / f"{number}.png"), copy)
+        assert agent("templates", "add", good, "--product", "board", "--data-dir", folder).status == 0
+        folder.rename(once / "data")
+    return shutil.copytree(once / "data", tmp_path / "data")
 
 
 def record_of(data) -> tuple[Profiles, str]:
